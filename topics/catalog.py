@@ -1,0 +1,128 @@
+"""Every topic: what flows, who writes, who reads, how long it is kept."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+DAY = timedelta(days=1)
+COMMANDS_KEPT = 7 * DAY
+EVENTS_KEPT = 365 * DAY
+DEAD_KEPT = 30 * DAY
+REPLIES_KEPT = timedelta(minutes=10)
+
+MESSAGE_BYTES_MAX = 1_048_576
+"""The largest record that the broker takes on any topic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic of the catalog; `partitions` is None where the setting `PARTITIONS` decides."""
+
+    name: str
+    key: str
+    why: str
+    writers: tuple[str, ...]
+    readers: dict[str, str]
+    """Consumer group -> what it reads for; a reader without a group is named in `followers`."""
+    kept: timedelta
+    owner: str
+    personal: str = "opaque ids"
+    followers: tuple[str, ...] = ()
+    log_append_time: bool = False
+    partitioned_by_setting: str = "partitions"
+    config: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def dead_letters(self) -> list[str]:
+        """Names of the dead-letter topics of this topic's groups."""
+        return [dead_letter_topic(self.name, group) for group in self.readers]
+
+
+def dead_letter_topic(topic: str, group: str) -> str:
+    """Name of the topic that holds what a group could not take from a topic."""
+    return f"{topic}.{group}.dead"
+
+
+AUCTION_COMMANDS = Topic(
+    name="auction-commands",
+    key="auctionId",
+    why="what people and the clock ask of an auction; the broker's clock says whether a bid is in time",
+    writers=("edge", "clock"),
+    readers={"auction-processors": "bids decides"},
+    kept=COMMANDS_KEPT,
+    owner="bids",
+    log_append_time=True,
+)
+AUCTION_EVENTS = Topic(
+    name="auction-events",
+    key="auctionId",
+    why="what happened to an auction, in its order",
+    writers=("bids",),
+    readers={"auction-views": "bids' own read views in Redis"},
+    followers=("live",),
+    kept=EVENTS_KEPT,
+    owner="bids",
+)
+USER_COMMANDS = Topic(
+    name="user-commands",
+    key="userId",
+    why="what people ask of their account",
+    writers=("edge", "cli"),
+    readers={"user-processors": "accounts decides"},
+    kept=COMMANDS_KEPT,
+    owner="accounts",
+    personal="e-mail, names and passwords, sealed",
+)
+USER_EVENTS = Topic(
+    name="user-events",
+    key="userId",
+    why="what happened to an account",
+    writers=("accounts",),
+    readers={
+        "auction-processors-users": "bids learns who is suspended",
+        "notification-processors": "notifications sends the verification and reset e-mails",
+    },
+    kept=EVENTS_KEPT,
+    owner="accounts",
+    personal="username; e-mail sealed with the person's own key",
+)
+NOTIFICATION_COMMANDS = Topic(
+    name="notification-commands",
+    key="userId",
+    why="what the outside world answered to a message we sent",
+    writers=("notifications",),
+    readers={"notification-processors-commands": "notifications records the outcome"},
+    kept=COMMANDS_KEPT,
+    owner="notifications",
+)
+NOTIFICATION_EVENTS = Topic(
+    name="notification-events",
+    key="userId",
+    why="which message was sent, delivered or given up",
+    writers=("notifications",),
+    readers={},
+    kept=EVENTS_KEPT,
+    owner="notifications",
+)
+REPLIES = Topic(
+    name="replies",
+    key="explicit partition",
+    why="a worker's answer to the edge process that asks",
+    writers=("bids", "accounts"),
+    readers={},
+    followers=("edge",),
+    kept=REPLIES_KEPT,
+    owner="edge",
+    partitioned_by_setting="reply_partitions",
+)
+
+CATALOG: tuple[Topic, ...] = (
+    AUCTION_COMMANDS,
+    AUCTION_EVENTS,
+    USER_COMMANDS,
+    USER_EVENTS,
+    NOTIFICATION_COMMANDS,
+    NOTIFICATION_EVENTS,
+    REPLIES,
+)
+
+BY_NAME: dict[str, Topic] = {topic.name: topic for topic in CATALOG}
