@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -9,8 +10,9 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, PlainSerializer
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 SPEC_VERSION = b"1.0"
 CONTENT_TYPE = b"application/json"
@@ -55,7 +57,17 @@ def _print_datetime(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
 
 
-Time = Annotated[datetime, PlainSerializer(_print_datetime, when_used="json")]
+def _written_out(value: object) -> object:
+    if isinstance(value, datetime) or (isinstance(value, str) and _RFC_3339.fullmatch(value)):
+        return value
+    raise PydanticCustomError("time", "must be an RFC 3339 time with its offset, such as 2026-01-02T03:04:05Z")
+
+
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)")
+
+Time = Annotated[
+    AwareDatetime, BeforeValidator(_written_out), PlainSerializer(_print_datetime, when_used="json", return_type=str)
+]
 """A time on the wire, RFC 3339 UTC with milliseconds."""
 
 
