@@ -1,0 +1,81 @@
+"""The stack's environment: addresses and secrets as KEY=VALUE lines, readable by its owner only, read through MARKETPLACE_ENV."""
+
+import base64
+import secrets
+import sys
+from pathlib import Path
+
+from compose.stack import Stack, replace
+
+DATABASE = "marketplace"
+# One Postgres role per owner of data or reader of views; a worker's role owns the schema of the same name.
+SCHEMA_OWNERS = ("bids", "accounts", "notifications")
+READERS = ("edge", "clock")
+ADMIN = "postgres"
+
+
+def key() -> str:
+    """32 random bytes as base64url without padding."""
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).rstrip(b"=").decode()
+
+
+def addresses(stack: Stack) -> dict[str, str]:
+    """What follows from the stack's name and ports; the Redis address is added with its secret."""
+    return {
+        "ENVIRONMENT": "local",
+        "KAFKA_BOOTSTRAP": f"127.0.0.1:{stack.port('kafka')}",
+        "POSTGRES_HOST": "127.0.0.1",
+        "POSTGRES_PORT": str(stack.port("postgres")),
+        "POSTGRES_DATABASE": DATABASE,
+        "POSTGRES_SSLMODE": "disable",
+        "EDGE_HOST": "127.0.0.1",
+        "EDGE_PORT": str(stack.port("edge")),
+        "LIVE_PORT": str(stack.port("live")),
+        "PUBLIC_URL": f"http://127.0.0.1:{stack.port('edge')}",
+        "LIVE_URL": f"ws://127.0.0.1:{stack.port('live')}",
+        "SENDGRID_HOST": f"http://127.0.0.1:{stack.port('sendgrid')}",
+        "MAIL_FROM": "hello@marketplace.example",
+    }
+
+
+def fresh_secrets() -> dict[str, str]:
+    """New random values for everything that must not be known outside."""
+    passwords = {password_variable(role): key() for role in (*SCHEMA_OWNERS, *READERS, "admin")}
+    return passwords | {
+        "REDIS_PASSWORD": key(),
+        "JWT_KEYS": f"jwt-1:{key()}",
+        "SEALING_KEYS": f"seal-1:{key()}",
+        "EMAIL_HASH_KEY": key(),
+        "PSEUDONYM_KEY": key(),
+        "SENDGRID_API_KEY": f"SG.{key()}",
+    }
+
+
+def password_variable(role: str) -> str:
+    return f"POSTGRES_PASSWORD_{role.upper().replace('-', '_')}"
+
+
+def read(path: Path) -> dict[str, str]:
+    """The variables of an environment file; empty when there is none."""
+    if not path.exists():
+        return {}
+    lines = (line for line in path.read_text().splitlines() if line and not line.startswith("#"))
+    return dict(line.split("=", 1) for line in lines)
+
+
+def write(stack: Stack) -> dict[str, str]:
+    """Writes the stack's file and returns it: secrets once made stay, missing ones are made, addresses are always right."""
+    known = read(stack.env_file)
+    variables = fresh_secrets() | known | addresses(stack)
+    variables["REDIS_URL"] = f"redis://default:{variables['REDIS_PASSWORD']}@127.0.0.1:{stack.port('redis')}/0"
+    if variables != known:
+        stack.folder.mkdir(parents=True, exist_ok=True)
+        head = "# Made by compose/local for this stack alone. Secret: not for any other place.\n"
+        text = head + "".join(f"{name}={value}\n" for name, value in sorted(variables.items()))
+        replace(stack.env_file, text, mode=0o600)
+    return variables
+
+
+if __name__ == "__main__":
+    # For compose.yaml: `python3 -m compose.envfile > compose/.env`.
+    sys.stdout.write("".join(f"{name}={value}\n" for name, value in sorted(fresh_secrets().items())))

@@ -1,0 +1,81 @@
+"""`test`: the whole suite on a stack of its own, which always stops afterwards; `demo`: the main job on the main stack."""
+
+# ruff: noqa: S603 - each command is a list of our own making, and no shell reads it
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+from compose import install
+from compose.down import stop
+from compose.stack import ROOT, Stack, find
+from compose.supervision import Supervisor
+from compose.up import up
+
+TEST_STACK = "test"
+CLEAN_UP_S_MAX = 30
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM or SIGHUP came: to be treated as Ctrl-C is."""
+
+
+def terminate(_signal: int, _frame: object) -> None:
+    """The handler of those signals."""
+    raise Terminated
+
+
+def test(rest: list[str]) -> int:
+    """Runs pytest with the given arguments; `quick` first: only what needs no server. Returns pytest's exit code."""
+    if rest[:1] == ["quick"]:
+        return _pytest(["-m", "quick", *rest[1:]], {})
+    stack = find(TEST_STACK, {})
+    if Supervisor(stack).runs():
+        print("A test stack of an earlier run is still up: stopping it.")
+    stop(stack)
+    shutil.rmtree(stack.folder, ignore_errors=True)
+    try:
+        up(stack, [], step=_step("test", 1))
+        print(f"{_step('test', 2)} Tests", flush=True)
+        return _pytest(rest, {"MARKETPLACE_ENV": str(stack.env_file)})
+    finally:
+        stop(stack)
+        print(f"The test stack is stopped; its logs stay in {stack.logs} until the next run.")
+
+
+def demo(stack: Stack, rest: list[str]) -> int:
+    """Starts the stack if it is not up, runs the demo on it, leaves it running. Returns the demo's exit code."""
+    up(stack, [], step=_step("demo", 1))
+    print(f"{_step('demo', 2)} Demo", flush=True)
+    env = os.environ | {"MARKETPLACE_ENV": str(stack.env_file), "MARKETPLACE_STACK_NAME": stack.name}
+    code = run_to_its_end([sys.executable, "-m", "producers.demo", *rest], env)
+    print(f"The stack '{stack.name}' keeps running; `{stack.command} down` stops it.")
+    return code
+
+
+def _pytest(arguments: list[str], variables: dict[str, str]) -> int:
+    env = {name: value for name, value in os.environ.items() if name != "MARKETPLACE_ENV"} | variables
+    return run_to_its_end([sys.executable, "-m", "pytest", *arguments], env)
+
+
+def run_to_its_end(command: list[str], env: dict[str, str]) -> int:
+    """Runs it in the checkout; interrupted, gives it time to clean up after itself before the interruption goes on."""
+    with subprocess.Popen(command, cwd=ROOT, env=env) as child:
+        try:
+            return child.wait()
+        except KeyboardInterrupt as interruption:
+            # Ctrl-C reached the child too; a signal sent to us alone did not.
+            if isinstance(interruption, Terminated):
+                child.send_signal(signal.SIGINT)
+            try:
+                child.wait(CLEAN_UP_S_MAX)
+            except subprocess.TimeoutExpired:
+                child.kill()
+            raise
+
+
+def _step(command: str, own: int) -> str:
+    wanted = install.needs(command, [])
+    return f"[{install.steps_of(wanted) + own}/{install.total(command, wanted)}]"

@@ -1,0 +1,62 @@
+"""The programs table: needs are complete, copies have slots, unknown names are told what there is."""
+
+import pytest
+
+from compose.programs import BY_NAME, PROGRAMS, Instance, instances, with_needs
+from compose.scale import asked
+from compose.settings import SECRETS_NEEDED
+from compose.trouble import Trouble
+
+pytestmark = pytest.mark.quick
+
+
+def names(programs):
+    return [program.name for program in programs]
+
+
+def test_a_program_brings_what_it_needs_before_it():
+    assert names(with_needs(["topics"])) == ["kafka", "topics"]
+    assert names(with_needs(["bids"])) == ["postgres", "redis", "kafka", "topics", "bids"]
+
+
+def test_no_name_means_everything():
+    assert with_needs([]) == list(PROGRAMS)
+
+
+def test_what_is_needed_stands_earlier_in_the_table():
+    for place, program in enumerate(PROGRAMS):
+        assert set(program.needs) <= set(names(PROGRAMS[:place]))
+
+
+def test_every_process_knows_its_secrets():
+    assert {program.name for program in PROGRAMS if program.kind != "server"} == set(SECRETS_NEEDED) - {"cli"}
+
+
+def test_a_scaled_worker_runs_once_per_slot_and_its_name_says_which():
+    bids = instances([BY_NAME["bids"]], {"bids": 3})
+
+    assert [(one.name, one.slot) for one in bids] == [("bids-1", 1), ("bids-2", 2), ("bids-3", 3)]
+
+
+def test_what_may_run_only_once_ignores_scale():
+    assert instances([BY_NAME["edge"]], {"edge": 3}) == [Instance(BY_NAME["edge"])]
+
+
+def test_an_unknown_program_is_told_the_known_ones():
+    with pytest.raises(Trouble, match="no program 'bidz'") as told:
+        with_needs(["bidz"])
+
+    assert "bid-views" in told.value.fix
+
+
+@pytest.mark.parametrize("rest", [[], ["bids"], ["bids", "0"], ["bids", "21"], ["bids", "two"], ["bids", "1", "2"]])
+def test_scale_wants_a_worker_and_a_number(rest):
+    with pytest.raises(Trouble, match="A worker and a number from 1 to 20"):
+        asked(rest)
+
+
+def test_scale_refuses_what_runs_once():
+    with pytest.raises(Trouble, match="kafka runs once") as told:
+        asked(["kafka", "2"])
+
+    assert "bids" in told.value.fix
