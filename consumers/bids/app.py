@@ -1,0 +1,57 @@
+"""What comes in to bids, and what each kind of message is read by."""
+
+from pathlib import Path
+
+from compose.settings import Settings
+from consumers.bids.asked import READERS
+from consumers.bids.desk import AuctionDesk
+from consumers.bids.store import AUCTION
+from consumers.bids.suspended import Suspended, learn
+from consumers.runtime import Inbox, Worker, emits, takes
+from topics.catalog import AUCTION_COMMANDS, AUCTION_EVENTS, USER_EVENTS
+
+SCHEMA = "bids"
+SQL = Path(__file__).parent
+
+TOLD = (
+    "AuctionCreated",
+    "AuctionUpdated",
+    "BidPlaced",
+    "MaximumRaised",
+    "BidRefused",
+    "AuctionExtended",
+    "AuctionEnded",
+    "AuctionCancelled",
+    "BidRetracted",
+    "PriceRecomputed",
+    "ReserveLowered",
+    "BidderBlocked",
+)
+
+
+def build(_settings: Settings) -> Worker:
+    """The worker that decides about auctions."""
+    suspended = Suspended()
+    return Worker(
+        name="bids",
+        schema=SCHEMA,
+        sql=SQL,
+        inboxes=[
+            Inbox(
+                topic=AUCTION_COMMANDS.name,
+                group="auction-processors",
+                takes=takes(**READERS),
+                make_desk=lambda _partition: AuctionDesk(suspended),
+                events_topic=AUCTION_EVENTS.name,
+                emits=emits(*TOLD),
+                state=AUCTION,
+            ),
+            Inbox(
+                topic=USER_EVENTS.name,
+                group="auction-processors-users",
+                takes=takes("UserSuspended", "UserReinstated", "UserErased"),
+                apply=learn,
+                commands=False,
+            ),
+        ],
+    )

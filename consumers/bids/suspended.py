@@ -1,0 +1,53 @@
+"""Who may not act now, as far as accounts has told: learnt from user-events, looked up by every desk of the process.
+
+A desk could read the standing of the people in each batch, but that is a query in every batch of new bidders. The suspended
+are few, so each process keeps all of them and asks once a second, while it has commands to decide, for what changed: none
+of the hot path's time, nothing when idle, and no message between processes when a user's partition is another's.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from consumers.bids.store import LEARN, STANDING_CHANGES
+from consumers.runtime import Database, Incoming, Write
+
+FRESH_S: Final = 1.0
+OVERLAP: Final = timedelta(seconds=60)
+"""Changes are read this far back again: a change is dated by the beginning of its transaction, seen at its end."""
+
+_EVER: Final = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
+
+
+async def learn(batch: Sequence[Incoming], _db: Database) -> list[Write]:
+    """Remember what became of users; the newest event of a user wins, however often and late the others come."""
+    rows = [(incoming.aggregate, incoming.type != "UserReinstated", incoming.sequence or 0) for incoming in batch]
+    return [Write(LEARN, rows)] if rows else []
+
+
+class Suspended:
+    """The suspended and the erased; at most a second older than the table."""
+
+    def __init__(self) -> None:
+        self._users: set[str] = set()
+        self._changes_since = _EVER
+        self._fresh_until = 0.0
+        self._reading = asyncio.Lock()
+
+    def __contains__(self, user_id: str) -> bool:
+        return user_id in self._users
+
+    async def refresh(self, db: Database) -> None:
+        """Read what changed, unless that was done within the last second."""
+        if time.monotonic() < self._fresh_until:
+            return
+        async with self._reading:
+            if time.monotonic() < self._fresh_until:
+                return
+            [row] = await db.fetch(STANDING_CHANGES, self._changes_since)
+            self._users.update(map(str, row["suspended"]))
+            self._users.difference_update(map(str, row["reinstated"]))
+            self._changes_since = row["read_at"] - OVERLAP
+            self._fresh_until = time.monotonic() + FRESH_S
