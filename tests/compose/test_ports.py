@@ -110,6 +110,12 @@ def test_a_name_that_is_no_folder_name_is_refused(tmp_path, name):
         find(name, {"MARKETPLACE_PORT_OFFSET": "4000"}, tmp_path)
 
 
+@pytest.mark.parametrize("folder", ["100%", "it's", "a:b", "a,b", 'quo"te', "$HOME"])
+def test_a_checkout_path_that_no_configuration_could_hold_is_refused(tmp_path, folder):
+    with pytest.raises(Trouble, match="The checkout's path"):
+        find("main", {}, tmp_path / folder)
+
+
 def test_a_long_checkout_path_moves_the_control_socket_to_a_short_one(tmp_path):
     near = Stack("main", 0, tmp_path / ("x" * 120))
 

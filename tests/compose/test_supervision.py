@@ -1,0 +1,146 @@
+"""Supervision: the generated configuration is what supervisor reads, and what dies is back at once."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from supervisor.options import ServerOptions
+
+from compose import processes, supervision
+from compose.programs import BY_NAME, instances, with_needs
+from compose.servers import prepared
+from compose.stack import Stack
+from compose.supervision import Supervisor
+from tests.compose.waiting import until
+
+pytestmark = pytest.mark.quick
+
+PROCESSES = [program for program in with_needs([]) if program.kind == "process"]
+
+
+def make_stack(root: Path) -> Stack:
+    stack = Stack("mine", 3000, root)
+    for folder in (stack.config, stack.logs, stack.data):
+        folder.mkdir(parents=True)
+    return stack
+
+
+def as_supervisor_reads(stack: Stack):
+    options = ServerOptions()
+    options.realize(["-c", str(supervision.config_file(stack))])
+    return {group.name: group.process_configs[0] for group in options.process_group_configs}
+
+
+@pytest.mark.parametrize("folder", ["plain", "with space", "ünïcode", "a+b=(c)&d#e"])
+def test_supervisor_reads_the_commands_and_variables_that_were_meant(tmp_path, folder):
+    stack = make_stack(tmp_path / folder)
+    supervision.configure(stack, instances(PROCESSES, {"bids": 2}))
+
+    read = as_supervisor_reads(stack)
+
+    second = read["bids-2"]
+    assert shlex.split(second.command) == [sys.executable, "-m", "consumers.bids"]
+    assert second.environment["MARKETPLACE_ENV"] == str(stack.env_file)
+    assert second.environment["MARKETPLACE_STACK"] == str(stack.folder)
+    assert second.environment["WORKER_SLOT"] == "2"
+    assert second.environment["INTERNAL_PORT"] == str(stack.internal_port("bids", 2))
+    assert second.stdout_logfile == str(stack.logs / "bids-2.log")
+
+
+def test_one_more_copy_changes_nothing_about_those_that_run(tmp_path):
+    stack = make_stack(tmp_path)
+    supervision.configure(stack, instances(PROCESSES, {"bids": 2}))
+    before = as_supervisor_reads(stack)
+    supervision.configure(stack, instances(PROCESSES, {"bids": 3}))
+    after = as_supervisor_reads(stack)
+
+    assert set(after) - set(before) == {"bids-3"}
+    assert all(after[name] == before[name] for name in before)
+
+
+def test_servers_stop_after_their_clients(tmp_path):
+    priority = supervision.PRIORITY
+
+    assert all(priority[need] < priority[program.name] for program in BY_NAME.values() for need in program.needs)
+
+
+def test_a_preparation_that_was_cut_short_is_made_anew(tmp_path):
+    stack = make_stack(tmp_path)
+
+    def cut_short(folder: Path) -> None:
+        (folder / "half").touch()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepared.once(stack, "postgres", cut_short)
+    built = prepared.once(stack, "postgres", lambda folder: (folder / "whole").touch())
+    prepared.once(stack, "postgres", cut_short)
+
+    assert [file.name for file in built.iterdir()] == ["whole"]
+
+
+@pytest.fixture
+def running(tmp_path):
+    """A supervisor with one program that sleeps and one that dies at once."""
+    stack = make_stack(tmp_path)
+    supervision.configure(stack, [])
+    with supervision.config_file(stack).open("a") as config:
+        for name, command in (("sleeper", "sleep 600"), ("crasher", "false")):
+            config.write(f"[program:{name}]\ncommand={command}\nautorestart=true\nstartsecs=1\nstartretries=1000000\n")
+            config.write(f"autostart=false\ndirectory={stack.folder}\nstdout_logfile=NONE\nredirect_stderr=true\n")
+    command = [sys.executable, "-m", "compose.supervisord", "-c", str(supervision.config_file(stack))]
+    env = os.environ | {supervision.STACK_VARIABLE: str(stack.folder)}
+    with subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
+        supervisor = Supervisor(stack)
+        until(supervisor.runs, seconds=10, what="supervisor answers")
+        yield stack, supervisor, child
+        child.terminate()
+        child.wait(10)
+        processes.end(stack)
+
+
+def pid_of(supervisor: Supervisor, name: str) -> int:
+    return int(supervisor.states()[name]["pid"])
+
+
+def test_a_killed_process_is_back_within_a_tenth_of_a_second(running):
+    _, supervisor, _ = running
+    supervisor.start("sleeper")
+    until(lambda: supervisor.states()["sleeper"]["statename"] == "RUNNING", seconds=5, what="it runs")
+    killed = pid_of(supervisor, "sleeper")
+
+    os.kill(killed, signal.SIGKILL)
+    took = until(lambda: pid_of(supervisor, "sleeper") not in (0, killed), seconds=5, what="it is back")
+
+    # The stock supervisor needs up to a second; a loaded machine is allowed five times what a quiet one takes.
+    assert took < 0.5
+
+
+def test_one_that_dies_at_once_is_tried_again_for_ever_with_short_pauses(running):
+    _, supervisor, child = running
+    supervisor.start("crasher")
+    log = supervision.config_file(running[0]).parent.parent / "logs" / "supervisord.log"
+
+    # 0.2 + 0.4 + 0.8 s; the stock supervisor would be at 1 + 2 + 3 s.
+    took = until(lambda: log.read_text().count("spawned: 'crasher'") >= 4, seconds=10, what="four attempts")
+
+    assert took < 4
+    assert child.poll() is None
+
+
+def test_what_outlives_a_killed_supervisor_is_found_and_ended(running):
+    stack, supervisor, child = running
+    supervisor.start("sleeper")
+    orphan = psutil.Process(pid_of(supervisor, "sleeper"))
+
+    child.kill()
+    child.wait()
+
+    assert [process.pid for process in processes.of_stack(stack)] == [orphan.pid]
+    assert processes.end(stack) == 1
+    assert processes.of_stack(stack) == []

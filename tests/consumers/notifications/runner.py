@@ -1,0 +1,21 @@
+"""A process of the worker that only does jobs: it joins no consumer group, so it disturbs no other. Its leases are short."""
+
+import sys
+from dataclasses import replace
+
+from compose.settings import Settings
+from consumers.notifications import app
+from consumers.runtime import Worker, start
+
+LEASE_S = 2.0
+
+
+def build(settings: Settings) -> Worker:
+    """The worker without its inboxes."""
+    worker = app.build(settings)
+    runners = [replace(runner, lease_s=LEASE_S) for runner in worker.runners]
+    return replace(worker, inboxes=(), runners=runners)
+
+
+if __name__ == "__main__":
+    sys.exit(start("notifications", build))
