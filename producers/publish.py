@@ -31,7 +31,7 @@ class Kind(NamedTuple):
     schema: str
 
 
-class OutEvent(msgspec.Struct):
+class OutEvent(msgspec.Struct, gc=False):
     """One event as it stands on the topic; `value` is the whole envelope, `id` and `time` repeat what it says."""
 
     type: str

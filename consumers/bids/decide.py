@@ -100,7 +100,7 @@ def decide(
             return nothing("already_ended", at)
         case Cancelled(), _:
             return refused(auction, command, "auction_cancelled", at)
-        case (Ended(), _):
+        case Ended(), _:
             return refused(auction, command, "auction_ended", at)
         case Open(), _ if at >= auction.end:
             return refused(auction, command, "auction_ended", at)

@@ -12,20 +12,20 @@ from consumers.bids.commands import Answer, Remembered
 from consumers.bids.decide import decide
 from consumers.bids.events import AuctionCreated, AuctionEvent, AuctionUpdated, DraftOpened, DraftUpdated
 from consumers.bids.listing import Listing, listing_of
+from consumers.bids.meant import command_of, may_ask
 from consumers.bids.outcome import Outcome
 from consumers.bids.standing import Standing, fold_standing
 from consumers.bids.suspended import Suspended
-from consumers.bids.told import tell
+from consumers.bids.told import bid_id, tell
 from consumers.runtime import Actor, Database, Decision, Incoming, OutEvent, Verdict, Write
 from consumers.runtime.messages import Remembered as Earlier
 
 CACHED_AUCTIONS: Final = 50_000
 """How many auctions a partition keeps in memory; the ones longest without a command go first."""
 
-CACHED_STANDING: Final = 1_000
-"""Standing bids of an auction are kept while they are no more than this; longer lists are read when they are needed."""
+CACHED_STANDING: Final = 50_000
+"""Standing bids that a partition keeps in memory, after a retraction needed them; longer lists are read each time."""
 
-CACHED_STANDINGS: Final = 100
 CACHED_BIDDERS: Final = 50_000
 
 SAID_AGAIN_MS: Final = 60_000
@@ -67,17 +67,19 @@ class AuctionDesk:
             match incoming.body:
                 case asked.UpdateAuction() | asked.PublishAuction():
                     self._listings |= await store.load_listings(db, [incoming.aggregate])
-                case asked.RetractBid() | asked.BlockBidder() if incoming.aggregate not in self._standing:
+                case asked.RetractBid() | asked.BlockBidder(cancel_bids=True) if (
+                    incoming.aggregate not in self._standing
+                ):
                     self._standing[incoming.aggregate] = await store.load_standing(db, incoming.aggregate)
 
     def _judge(self, incoming: Incoming, used_before: bool) -> Decision:  # noqa: FBT001 - an answer of its caller
         body, actor, auction_id = incoming.body, incoming.actor, incoming.aggregate
         before = self._auctions.get(auction_id, UNOPENED)
-        if actor is None or not asked.may_ask(body, actor):
+        if actor is None or not may_ask(body, actor):
             return Decision(incoming, "refused", "not_allowed", refusal("not_allowed", auction_id))
         if used_before and isinstance(before, Unopened):
             return Decision(incoming, "refused", "idempotency_conflict", refusal("idempotency_conflict", auction_id))
-        command = asked.command_of(
+        command = command_of(
             body,
             actor=actor,
             auction=before,
@@ -90,7 +92,7 @@ class AuctionDesk:
             before,
             command,
             incoming.at_ms,
-            standing=self._standing.get(auction_id),
+            standing=self._standing_for(body, auction_id, actor),
             earlier=_OTHER_BODY if used_before else None,
         )
         auction, told = self._apply(auction_id, before, outcome, body)
@@ -110,6 +112,15 @@ class AuctionDesk:
             told,
             store.write_facts(outcome.events) if told else None,
         )
+
+    def _standing_for(self, body: Any, auction_id: UUID, actor: Actor) -> Standing | None:
+        """The standing bids; none to a bidder who points at a bid that is not a standing one of his own."""
+        standing = self._standing.get(auction_id)
+        if standing is None or not isinstance(body, asked.RetractBid):
+            return standing
+        pointed_at = str(body.bid_id)
+        own = (seq for seq, bid in standing.items() if bid.bidder == actor.id)
+        return standing if any(bid_id(auction_id, seq) == pointed_at for seq in own) else {}
 
     def _apply(self, auction_id: UUID, before: Auction, outcome: Outcome, body: Any) -> tuple[Auction, list[OutEvent]]:
         auction, told = before, []
@@ -176,9 +187,8 @@ class AuctionDesk:
         self._changed, self._offered = set(), set()
         while len(self._auctions) > self._cached_auctions:
             self._auctions.popitem(last=False)
-        for auction_id in [key for key, standing in self._standing.items() if len(standing) > CACHED_STANDING]:
-            del self._standing[auction_id]
-        while len(self._standing) > CACHED_STANDINGS:
-            del self._standing[next(iter(self._standing))]
+        kept = sum(map(len, self._standing.values()))
+        while kept > CACHED_STANDING:
+            kept -= len(self._standing.pop(next(iter(self._standing))))
         if len(self._bidders) > CACHED_BIDDERS:
             self._bidders.clear()

@@ -1,7 +1,6 @@
 """The bids of one auction that still stand: needed only when bids are taken back (RULES X2, X3, X8)."""
 
 from collections.abc import Iterable
-from typing import Final
 
 from msgspec.structs import replace
 
@@ -10,9 +9,6 @@ from consumers.bids.pricing import StandingBid, cut
 
 Standing = dict[int, StandingBid]
 """The standing bids of one auction by their `seq`, in the order of the log."""
-
-STANDING_EVENTS: Final = (BidPlaced, MaximumRaised, BidRetracted, ReserveLowered)
-"""The events that change the standing bids; others need not be read from the log for them."""
 
 
 def fold_standing(standing: Standing, event: AuctionEvent) -> None:

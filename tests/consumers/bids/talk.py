@@ -95,9 +95,7 @@ class Talk:
         """Send a command and wait for what becomes of it."""
         name = command_id or new_command_id()
         waiting = self._waiting[name] = asyncio.get_running_loop().create_future()
-        await self.send(
-            kind, auction_id, data, by=by, command_id=name, keyed=keyed, deadline_ms=deadline_ms, asks=True
-        )
+        await self.send(kind, auction_id, data, by=by, command_id=name, keyed=keyed, deadline_ms=deadline_ms, asks=True)
         return await asyncio.wait_for(waiting, PATIENCE_S)
 
     async def send(
