@@ -1,4 +1,4 @@
--- What accounts keeps. Times are milliseconds since 1970, hashes SHA-256 as hex, sealed texts as schemas/sealed.py writes them.
+-- What accounts keeps. `_ms` are milliseconds since 1970, hashes are SHA-256 as hex, sealed texts as schemas/sealed.py writes them.
 
 CREATE TABLE IF NOT EXISTS account (
     id                      uuid    PRIMARY KEY,
@@ -70,17 +70,17 @@ CREATE TABLE IF NOT EXISTS spent_refresh (
 );
 
 CREATE TABLE IF NOT EXISTS follow (
-    user_id   uuid   NOT NULL,
-    seller_id uuid   NOT NULL,
-    since_ms  bigint NOT NULL,
+    user_id   uuid        NOT NULL,
+    seller_id uuid        NOT NULL,
+    since     timestamptz NOT NULL,
     PRIMARY KEY (user_id, seller_id)
 );
-CREATE INDEX IF NOT EXISTS follow_of_seller ON follow (seller_id, since_ms, user_id);
+CREATE INDEX IF NOT EXISTS follow_of_seller ON follow (seller_id, since, user_id);
 
 CREATE TABLE IF NOT EXISTS watch (
-    user_id    uuid   NOT NULL,
-    auction_id uuid   NOT NULL,
-    since_ms   bigint NOT NULL,
+    user_id    uuid        NOT NULL,
+    auction_id uuid        NOT NULL,
+    since      timestamptz NOT NULL,
     PRIMARY KEY (user_id, auction_id)
 );
-CREATE INDEX IF NOT EXISTS watch_of_user ON watch (user_id, since_ms, auction_id);
+CREATE INDEX IF NOT EXISTS watch_of_user ON watch (user_id, since, auction_id);

@@ -22,7 +22,7 @@ from schemas.envelope import parse_time, time_ms
 
 log = structlog.get_logger("standing")
 
-WATCH_EVERY_S = 2.0
+WATCH_EVERY_S = 1.0
 
 # A process that was stopped between its commit and this must not bring an older standing back: the sequence guards it.
 STAND = """

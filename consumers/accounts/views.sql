@@ -24,13 +24,13 @@ CREATE VIEW username_lookup AS
 
 CREATE VIEW follow_view AS
     SELECT seller_id, user_id AS follower_id, follower.username AS follower_username,
-           seller.username AS seller_username, to_timestamp(since_ms / 1000.0) AS followed_at
+           seller.username AS seller_username, since AS followed_at
       FROM follow
       JOIN account AS follower ON follower.id = user_id AND NOT follower.erased
       JOIN account AS seller ON seller.id = seller_id AND NOT seller.erased;
 
 CREATE VIEW watch_view AS
-    SELECT user_id, auction_id, to_timestamp(since_ms / 1000.0) AS watched_at FROM watch;
+    SELECT user_id, auction_id, since AS watched_at FROM watch;
 
 CREATE VIEW session_view AS
     SELECT id AS session_id, user_id, to_timestamp(opened_ms / 1000.0) AS opened_at,

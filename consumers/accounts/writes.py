@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from uuid import UUID
 
-from consumers.accounts.account import Account, Erased, Session
+from consumers.accounts.account import Account, Erased, Session, instant
 from consumers.accounts.known import Known, Pairs
 from consumers.runtime import Write
 
@@ -148,15 +148,15 @@ def _attempts(known: Known, changed: list[UUID]) -> list[Write]:
     ]
 
 
-FOLLOW = "INSERT INTO follow (user_id, seller_id, since_ms) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
+FOLLOW = "INSERT INTO follow (user_id, seller_id, since) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
 UNFOLLOW = "DELETE FROM follow WHERE user_id = $1 AND seller_id = $2"
-WATCH = "INSERT INTO watch (user_id, auction_id, since_ms) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
+WATCH = "INSERT INTO watch (user_id, auction_id, since) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
 UNWATCH = "DELETE FROM watch WHERE user_id = $1 AND auction_id = $2"
 
 
 def _pairs(pairs: Pairs, begin: str, end: str) -> list[Write]:
     return [
-        Write(begin, [(*pair, since_ms) for pair, since_ms in pairs.items() if since_ms is not None]),
+        Write(begin, [(*pair, instant(since_ms)) for pair, since_ms in pairs.items() if since_ms is not None]),
         Write(end, [pair for pair, since_ms in pairs.items() if since_ms is None]),
     ]
 

@@ -1,6 +1,6 @@
 """What the asker is told: the JSON object of a reply, ready for the edge to pass on (API of the design; rule K1)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -14,7 +14,8 @@ from consumers.bids.listing import Listing
 from consumers.bids.outcome import Outcome
 from consumers.bids.pricing import minimum_next
 from consumers.bids.shown import Shown, shown, status_at
-from consumers.bids.told import bid_id, closing_json, money, time_text
+from consumers.bids.told import closing_json, money, time_text
+from consumers.runtime import OutEvent
 from schemas.envelope import Actor
 from schemas.money import print_minor
 
@@ -148,14 +149,18 @@ def answer(
     actor: Actor | None,
     auction: Auction,
     outcome: Outcome,
+    told: Sequence[OutEvent],
     listing: Listing | None,
 ) -> bytes:
-    """The answer to `body` that led to `auction` by `outcome`; `listing` is needed by answers that show all of it."""
+    """The answer to `body` that led to `auction` by `outcome`, whose events were `told`.
+
+    `listing` is needed by the answers that show all of an auction.
+    """
     said = outcome.answer
     if said.outcome != "accepted" or actor is None:
         return refusal(said.code, auction_id, minimum=said.minimum, auction=auction)
     if isinstance(body, asked.PlaceBid) and isinstance(auction, Opened):
-        return _bid(body, auction_id, actor.id, auction, outcome)
+        return _bid(body, auction_id, actor.id, auction, outcome, told)
     if isinstance(body, asked.CreateAuction | asked.UpdateAuction | asked.PublishAuction) and listing is not None:
         return _resource(auction_id, auction, outcome, listing)
     return _stand(auction_id, auction, outcome)
@@ -179,13 +184,15 @@ def refusal(code: str, auction_id: UUID, *, minimum: int | None = None, auction:
     )
 
 
-def _bid(body: asked.PlaceBid, auction_id: UUID, bidder: str, auction: Opened, outcome: Outcome) -> bytes:
-    sequence, amount = _own(outcome.events, bidder)
+def _bid(
+    body: asked.PlaceBid, auction_id: UUID, bidder: str, auction: Opened, outcome: Outcome, told: Sequence[OutEvent]
+) -> bytes:
+    place, amount = _own(outcome.events, bidder)
     price = outcome.answer.price or 0
     maximum = asked.minor(body.max_amount)
     return _encode(
         Bid(
-            id=bid_id(auction_id, sequence),
+            id=told[place].id,
             auction_id=str(auction_id),
             bidder_id=bidder,
             amount=money(price if amount is None else amount),
@@ -203,14 +210,14 @@ def _bid(body: asked.PlaceBid, auction_id: UUID, bidder: str, auction: Opened, o
 
 
 def _own(events: tuple[AuctionEvent, ...], bidder: str) -> tuple[int, int | None]:
-    """Sequence of the event by which the bid stands, and its amount unless that is the price."""
-    for event in events:
+    """Place of the event by which the bid stands, and its amount unless that is the price."""
+    for place, event in enumerate(events):
         match event:
             case BidPlaced(automatic=False) if event.bidder == bidder:
-                return event.seq, event.amount
+                return place, event.amount
             case MaximumRaised():
-                return event.seq, None
-    return events[0].seq, None  # N5: the bid bought
+                return place, None
+    return 0, None  # N5: the bid bought
 
 
 def _stand(auction_id: UUID, auction: Auction, outcome: Outcome) -> bytes:

@@ -107,6 +107,7 @@ class AuctionDesk:
                 actor=actor,
                 auction=auction,
                 outcome=outcome,
+                told=told,
                 listing=self._listing(auction_id, auction),
             ),
             told,

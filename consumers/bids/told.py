@@ -16,7 +16,6 @@ from consumers.bids.offer import Closing, Offer
 from consumers.runtime import OutEvent, event
 from producers.publish import event_id
 from schemas.envelope import print_time
-from schemas.money import print_minor
 
 _ONE_MS: Final = 1000
 
@@ -137,9 +136,10 @@ time_text: Final = lru_cache(maxsize=1024)(print_time)
 """RFC 3339 text of a time in ms; the commands of one batch share a few."""
 
 
+@lru_cache(maxsize=8_192)
 def money(minor: int) -> Raw:
-    """An amount as the text of a JSON number with two decimals."""
-    return Raw(print_minor(minor).encode())
+    """An amount, never below zero, as the text of a JSON number with two decimals."""
+    return Raw(b"%d.%02d" % divmod(minor, 100))
 
 
 def bid_id(auction_id: UUID, sequence: int) -> str:

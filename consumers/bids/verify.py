@@ -30,8 +30,8 @@ VIEW_WITHIN_S: Final = 10.0
 TOPIC_SILENT_S: Final = 5.0
 
 LOG: Final = """
-    SELECT first_seq, last_seq, events, facts FROM bids.log
-     WHERE aggregate = $1 AND first_seq IS NOT NULL ORDER BY first_seq
+    SELECT aggregate, first_seq, last_seq, events, facts FROM bids.log
+     WHERE aggregate = ANY($1) AND first_seq IS NOT NULL ORDER BY aggregate, first_seq
 """
 
 IDS: Final = """
@@ -43,13 +43,12 @@ WITHOUT_ROW: Final = """
      WHERE first_seq IS NOT NULL AND NOT EXISTS (SELECT FROM bids.auction a WHERE a.id = l.aggregate)
 """
 
-ROW: Final = f"""
-    SELECT {", ".join((*AUCTION.key, *AUCTION.columns))} FROM bids.auction WHERE id = $1
+ROWS: Final = f"""
+    SELECT {", ".join((*AUCTION.key, *AUCTION.columns))} FROM bids.auction WHERE id = ANY($1)
 """  # noqa: S608 - names of ours
 
-PARTITION: Final = """
-    SELECT aggregate, first_seq, events FROM bids.log
-     WHERE partition = $1 AND first_seq IS NOT NULL ORDER BY src_offset
+TOLD: Final = """
+    SELECT aggregate, first_seq, events FROM bids.log WHERE first_seq IS NOT NULL
 """
 
 
@@ -84,8 +83,7 @@ async def verify(
     async with _connected(settings, role) as (db, redis):
         async for ids in _ids(db, auction_id):
             async with db.transaction(isolation="repeatable_read", readonly=True):
-                for one in ids:
-                    await _check_log(db, one, differs)
+                await _check_log(db, ids, differs)
             if view:
                 await _check_view(db, redis, ids, differs)
         if auction_id is None:
@@ -117,18 +115,18 @@ async def _ids(db: asyncpg.Connection, auction_id: UUID | None) -> AsyncIterator
         last = ids[-1]
 
 
-async def _check_log(db: asyncpg.Connection, auction_id: UUID, differs: Report) -> None:
-    history = History()
-    async for row in db.cursor(LOG, auction_id, prefetch=PAGE):
-        for what in history.take(row["first_seq"], row["last_seq"], row["events"], row["facts"]):
-            differs(f"{auction_id}: {what}")
-    stored = await db.fetchrow(ROW, auction_id)
-    if stored is None:
-        if not isinstance(history.auction, Unopened):
+async def _check_log(db: asyncpg.Connection, ids: Sequence[UUID], differs: Report) -> None:
+    histories = {auction_id: History() for auction_id in ids}
+    async for row in db.cursor(LOG, ids, prefetch=PAGE):
+        for what in histories[row["aggregate"]].take(row["first_seq"], row["last_seq"], row["events"], row["facts"]):
+            differs(f"{row['aggregate']}: {what}")
+    rows = {row["id"]: row for row in await db.fetch(ROWS, ids)}
+    for auction_id, history in histories.items():
+        if auction_id in rows:
+            for what in compare_row(auction_id, history.auction, rows[auction_id]):
+                differs(f"{auction_id}: {what}")
+        elif not isinstance(history.auction, Unopened):
             differs(f"{auction_id}: events, but no auction")
-        return
-    for what in compare_row(auction_id, history.auction, stored):
-        differs(f"{auction_id}: {what}")
 
 
 class History:
@@ -242,53 +240,52 @@ def compare_view(row: Any, fields: dict[str, str], members: dict[str, float], bi
 
 
 async def _check_topic(settings: Settings, role: str, differs: Report) -> None:
-    """Compare the topic with the log: every event of the log is on the topic, in order, and nothing else is."""
+    """Compare the topic with the log: every event of the log is on the topic as it is in the log, in order."""
+    db = await asyncpg.connect(settings.database_url(role))
+    try:
+        # First the log, then the topic: an event is in the log before it is told.
+        async with db.transaction(isolation="repeatable_read", readonly=True):
+            logged = {
+                (str(row["aggregate"]), row["first_seq"] + place): hash(envelope)
+                async for row in db.cursor(TOLD, prefetch=PAGE)
+                for place, envelope in enumerate(row["events"])
+            }
+    finally:
+        await db.close()
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
     )
-    db = await asyncpg.connect(settings.database_url(role))
     await consumer.start()
     try:
-        for partition in range(settings.partitions):
-            # First the log, then the topic: an event is in the log before it is told.
-            logged = {
-                (str(row["aggregate"]), row["first_seq"] + place): envelope
-                for row in await db.fetch(PARTITION, partition)
-                for place, envelope in enumerate(row["events"])
-            }
-            for what in await _compare_partition(consumer, partition, logged):
-                differs(what)
+        for what in await _compare_topic(consumer, settings.partitions, logged):
+            differs(what)
     finally:
         await consumer.stop()
-        await db.close()
 
 
-async def _compare_partition(
-    consumer: AIOKafkaConsumer, partition: int, logged: dict[tuple[str, int], bytes]
-) -> list[str]:
-    here = TopicPartition(AUCTION_EVENTS.name, partition)
-    consumer.assign([here])
-    await consumer.seek_to_beginning(here)
+async def _compare_topic(consumer: AIOKafkaConsumer, partitions: int, logged: dict[tuple[str, int], int]) -> list[str]:
+    topic = [TopicPartition(AUCTION_EVENTS.name, partition) for partition in range(partitions)]
+    consumer.assign(topic)
+    await consumer.seek_to_beginning(*topic)
+    trimmed = any((await consumer.beginning_offsets(topic)).values())
+    ends = await consumer.end_offsets(topic)
     wrong: list[str] = []
-    missing = set(logged)
-    latest: dict[str, int] = {}
-    trimmed = await consumer.position(here) > 0
-    silent_since = asyncio.get_running_loop().time()
-    while missing or await consumer.position(here) < (await consumer.end_offsets([here]))[here]:
-        records = await consumer.getmany(here, timeout_ms=200, max_records=2_000)
-        if not records:
-            if asyncio.get_running_loop().time() - silent_since > TOPIC_SILENT_S:
-                break
-            continue
-        silent_since = asyncio.get_running_loop().time()
-        for record in records[here]:
-            place = (record.key.decode(), _envelope.decode(record.value).sequence)
-            missing.discard(place)
-            if place in logged and logged[place] != record.value:
-                wrong.append(f"{place[0]}: event {place[1]} reads otherwise on the topic than in the log")
-            if place[1] > latest.get(place[0], place[1] - 1) + 1:
-                wrong.append(f"{place[0]}: on the topic {place[1]} follows {latest[place[0]]}")
-            latest[place[0]] = max(place[1], latest.get(place[0], 0))
+    missing, latest = set(logged), dict[str, int]()
+    heard_at = asyncio.get_running_loop().time()
+    while missing or any([await consumer.position(one) < ends[one] for one in topic]):
+        read = await consumer.getmany(*topic, timeout_ms=200)
+        now = asyncio.get_running_loop().time()
+        if not read and now - heard_at > TOPIC_SILENT_S:
+            break
+        heard_at = now if read else heard_at
+        for record in (record for records in read.values() for record in records):
+            auction, sequence = record.key.decode(), _envelope.decode(record.value).sequence
+            missing.discard((auction, sequence))
+            if logged.get((auction, sequence), hash(record.value)) != hash(record.value):
+                wrong.append(f"{auction}: event {sequence} reads otherwise on the topic than in the log")
+            if auction in latest and sequence > latest[auction] + 1:
+                wrong.append(f"{auction}: on the topic {sequence} follows {latest[auction]}")
+            latest[auction] = max(sequence, latest.get(auction, 0))
     if not trimmed:
         wrong += [f"{auction}: event {sequence} is not on the topic" for auction, sequence in sorted(missing)]
     return wrong

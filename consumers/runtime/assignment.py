@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
@@ -48,6 +49,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         self._partitions: dict[int, Partition] = {}
         self._takeovers: dict[int, asyncio.Task[Partition | None]] = {}
         self._assigned_once = False
+        self._halting: asyncio.Future[Any] | None = None
         self._holes: dict[int, tuple[int, int]] = {}
         self._committed: dict[TopicPartition, int] = {}
         self._labels = (tools.inbox.topic, tools.inbox.group)
@@ -70,6 +72,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         numbers = sorted(tp.partition for tp in assigned)
         log.info("assigned", topic=self.inbox.topic, partitions=numbers)
         self._assigned_once = True
+        await self.release(timeout_s=REVOKED_WITHIN_S)
         if self.halted is not None:
             self._pause(numbers)
             return
@@ -84,7 +87,15 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def take(self, fetched: Fetched) -> None:
         """Queue what was fetched; a partition that is not open yet gets its records again after the takeover's seek."""
-        faultpoints.hit("polled")
+        try:
+            faultpoints.hit("polled")
+            await self._queue(fetched)
+        except Exception as error:  # noqa: BLE001 - the position has moved on: fetch all again, lose nothing.
+            log.warning("fetches again", topic=self.inbox.topic, reason=place_of(error))
+            for partition in self._partitions.values():
+                self._fetch_from(partition)
+
+    async def _queue(self, fetched: Fetched) -> None:
         for tp, records in fetched:
             partition = self._partitions.get(tp.partition)
             if partition is None or partition.held_back:
@@ -158,7 +169,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         if is_fatal(error):
             self._fatal(error)
         if isinstance(error, Flooded):
-            self._halt(str(error))
+            self._halt(str(error), partition)
             return
         cause = "fenced" if isinstance(error, Fenced) else "failed"
         log.warning(
@@ -171,11 +182,15 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         task = self._begin_takeover(partition.number, cause, partition)
         task.add_done_callback(partial(self._open, partition.number))
 
-    def _halt(self, reason: str) -> None:
+    def _halt(self, reason: str, failed: Partition | None = None) -> None:
         log.critical("inbox stopped", topic=self.inbox.topic, group=self.inbox.group, reason=reason)
         self.halted = reason
-        self._pause(self._partitions)
-        self._halting = asyncio.create_task(self.release(timeout_s=REVOKED_WITHIN_S))
+        assert self.consumer is not None
+        self.consumer.pause(*self.consumer.assignment())
+        self._halting = asyncio.gather(
+            self.release(timeout_s=REVOKED_WITHIN_S),
+            *([failed.retire(timeout_s=REVOKED_WITHIN_S)] if failed is not None else []),
+        )
 
     # Where to fetch from.
 

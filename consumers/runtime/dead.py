@@ -77,7 +77,7 @@ class DeadLetters:
             for one in sent:
                 one.result()
         for burial in burials:
-            metrics.DEAD.labels(*self._labels, burial.reason).inc()
+            metrics.DEAD.labels(*self._labels, burial.reason.partition(":")[0]).inc()
             log.warning(
                 "dead letter",
                 reason=burial.reason,

@@ -1,14 +1,14 @@
 """Records of a topic -> messages a desk can judge; what cannot be read is named with its reason, for the dead letters."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 from aiokafka import ConsumerRecord
 from asyncpg.pgproto import pgproto
 
-from consumers.runtime.inbox import Inbox
+from consumers.runtime.inbox import Inbox, Reader
 from consumers.runtime.messages import Incoming
 from schemas import envelope
 from schemas.envelope import Actor
@@ -79,10 +79,7 @@ class Reading:
         ce_type, reader = self._takes.get(read.command_type, (None, None))
         if reader is None or headers.get(envelope.CE_TYPE) != ce_type:
             raise _Refused("unknown_type")
-        try:
-            body = reader(bytes(read.data))
-        except (ValueError, msgspec.MsgspecError, RecursionError) as error:
-            raise _Refused("invalid_data") from error
+        body = _body(reader, read.data)
         try:
             return Incoming(
                 topic=record.topic,
@@ -116,10 +113,7 @@ class Reading:
         ce_type, reader = self._takes.get(read.event_type, (None, None))
         if reader is None or headers.get(envelope.CE_TYPE) != ce_type:
             return None
-        try:
-            body = reader(bytes(read.data))
-        except (ValueError, msgspec.MsgspecError, RecursionError) as error:
-            raise _Refused("invalid_data") from error
+        body = _body(reader, read.data)
         try:
             return Incoming(
                 topic=record.topic,
@@ -156,6 +150,14 @@ class Reading:
                 self._actors.clear()
             actor = self._actors[value] = envelope.read_actor(value)
         return actor
+
+
+def _body(reader: Reader, data: msgspec.Raw) -> Any:
+    try:
+        return reader(bytes(data))
+    except Exception as error:
+        # A reader is a worker's own: whatever it raises, this message cannot be read and the next may be.
+        raise _Refused("invalid_data") from error
 
 
 def _aggregate(record: ConsumerRecord) -> UUID:

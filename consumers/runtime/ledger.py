@@ -3,8 +3,8 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import structlog
 from aiokafka import ConsumerRecord
@@ -23,6 +23,8 @@ from consumers.runtime.parking import Bug, place_of
 from producers.publish import Asked, LogRow, Publisher, Replies, answer, answers_of, reply
 
 log = structlog.get_logger("partition")
+
+T = TypeVar("T")
 
 DECIDE_WITHIN_S = 60.0
 ACKNOWLEDGED_WITHIN_S = 30.0
@@ -115,8 +117,6 @@ class Ledger:
             await self._tools.dead.put([Burial(one.record, one.reason) for one in unreadable])
         if self.parked:
             batch = await self._without_parked(batch)
-        if self._inbox.prepare is not None and batch:
-            await self._prepare(batch)
         try:
             await self._carry_out(batch, upto)
         except Bug:
@@ -134,11 +134,6 @@ class Ledger:
             await self._tools.dead.put([Burial(incoming, "parked") for incoming in aside])
         return kept
 
-    async def _prepare(self, batch: Sequence[Incoming]) -> None:
-        assert self._inbox.prepare is not None
-        async with asyncio.timeout(DECIDE_WITHIN_S):
-            await self._inbox.prepare(batch)
-
     async def _one_by_one(self, batch: Sequence[Incoming], upto: int) -> None:
         """After a bug: each message alone, so that only the one that has it is set aside, and its key with it."""
         for incoming, following in zip(batch, [*batch[1:], None], strict=True):
@@ -147,10 +142,14 @@ class Ledger:
             end = upto if following is None else following.offset
             if incoming.offset < self.next_offset:
                 continue
+            alone = await self._without_parked([incoming])
             try:
-                await self._carry_out(await self._without_parked([incoming]), end)
-            except Bug as bug:
-                await self._park(incoming, bug, end)
+                await self._carry_out(alone, end)
+            except Bug:
+                try:
+                    await self._carry_out(alone, end)
+                except Bug as bug:
+                    await self._park(incoming, bug, end)
 
     async def _park(self, incoming: Incoming, bug: Bug, upto: int) -> None:
         reason = place_of(bug.__cause__ or bug)
@@ -199,6 +198,7 @@ class Ledger:
         await self._tools.outcomes.recall(self._tools.db, ids)
 
     async def _decide_and_commit(self, sifted: Sifted, upto: int) -> None:
+        await self._prepare(sifted)
         verdict = await self._judge(sifted)
         faultpoints.hit("decided")
         told = [(self._row(one, sifted), one.events) for one in verdict.decisions]
@@ -220,18 +220,17 @@ class Ledger:
             if write.wakes is not None:
                 self._tools.wake_runner(write.wakes)
 
+    async def _prepare(self, sifted: Sifted) -> None:
+        if self._inbox.prepare is not None:
+            todo = [incoming for incoming in sifted.fresh if incoming.prepared is None]
+            if todo:
+                await _in_time(self._inbox.prepare(todo))
+
     async def _judge(self, sifted: Sifted) -> Verdict:
         if not sifted.fresh:
             return Verdict()
         since = time.perf_counter()
-        limit = asyncio.timeout(DECIDE_WITHIN_S)
-        try:
-            async with limit:
-                verdict = await self._desk.decide(sifted.fresh, sifted.earlier, self._tools.db)
-        except TimeoutError as error:
-            if limit.expired():
-                raise TooSlow from error
-            raise
+        verdict = await _in_time(self._desk.decide(sifted.fresh, sifted.earlier, self._tools.db))
         self._decide_s.observe(time.perf_counter() - since)
         expected = len(sifted.fresh) if self._inbox.commands else 0
         if len(verdict.decisions) != expected:
@@ -366,6 +365,17 @@ class _Applying:
     async def decide(self, batch: Sequence[Incoming], _earlier: object, db: Database) -> Verdict:
         assert self._inbox.apply is not None
         return Verdict(writes=await self._inbox.apply(batch, db))
+
+
+async def _in_time(work: Awaitable[T]) -> T:
+    limit = asyncio.timeout(DECIDE_WITHIN_S)
+    try:
+        async with limit:
+            return await work
+    except TimeoutError as error:
+        if limit.expired():
+            raise TooSlow from error
+        raise
 
 
 async def _acknowledged(futures: Sequence[asyncio.Future[Any]]) -> None:

@@ -14,7 +14,7 @@ Database = asyncpg.Pool
 """The worker's pool; its search path is the worker's own schema."""
 
 
-class Incoming(msgspec.Struct, kw_only=True):
+class Incoming(msgspec.Struct, kw_only=True, gc=False):
     """One readable message of a topic; commands carry `actor`, events carry `sequence`."""
 
     topic: str
@@ -59,7 +59,7 @@ class Remembered(NamedTuple):
     """The whole reply as it was sent."""
 
 
-class Decision(msgspec.Struct):
+class Decision(msgspec.Struct, gc=False):
     """What a worker makes of one command; `answer` is a JSON object, `facts` is whatever folds the state again."""
 
     incoming: Incoming

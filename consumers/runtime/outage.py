@@ -7,7 +7,14 @@ import time
 
 import asyncpg
 import structlog
-from aiokafka.errors import KafkaError, OutOfOrderSequenceNumber, ProducerFenced
+from aiokafka.errors import (
+    InvalidProducerEpoch,
+    InvalidProducerIdMapping,
+    KafkaError,
+    OutOfOrderSequenceNumber,
+    ProducerFenced,
+    UnknownProducerId,
+)
 from asyncpg import exceptions as pg
 
 log = structlog.get_logger("outage")
@@ -30,9 +37,19 @@ class FatalToProducer(Exception):
     """The producer lost its place in the sequence of a partition; only a new process has a clean one."""
 
 
+_FATAL = (
+    FatalToProducer,
+    InvalidProducerEpoch,
+    InvalidProducerIdMapping,
+    OutOfOrderSequenceNumber,
+    ProducerFenced,
+    UnknownProducerId,
+)
+
+
 def is_fatal(error: BaseException) -> bool:
     """Whether only a new process can help."""
-    return isinstance(error, FatalToProducer | OutOfOrderSequenceNumber | ProducerFenced)
+    return isinstance(error, _FATAL)
 
 
 def is_outage(error: BaseException) -> bool:

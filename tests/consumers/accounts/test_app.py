@@ -13,6 +13,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from compose.settings import Settings
+from consumers.accounts.verify import verify
 from schemas.envelope import Actor, new_command_id
 from schemas.sealed import UserKeys, open_for_user
 from tests.consumers.accounts.caller import PASSWORD, Caller
@@ -97,6 +98,7 @@ async def test_name_and_address_fought_over_crosswise_never_leave_half_an_accoun
         ids = [user_id for user_id, _ in answers]
         rows = await owner.fetch(f"SELECT {column} FROM accounts.{table} WHERE {column} = ANY($1)", ids)
         assert {row[0] for row in rows} == set(won), table
+    assert await verify(caller.settings) == 0
 
 
 async def test_a_command_sent_twice_is_decided_once(caller: Caller, owner: asyncpg.Connection) -> None:

@@ -1,9 +1,12 @@
 """What an account does with a command: coming in, staying in, and being shown the door."""
 
+import ast
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 
+import consumers.accounts
 from consumers.accounts.account import Account, Erased
 from consumers.accounts.decide import decide
 from consumers.accounts.facts import Asked, Standing, Unreadable
@@ -489,3 +492,20 @@ def test_every_event_moves_the_sequence_by_one() -> None:
 
     assert isinstance(story.state, Account)
     assert story.state.sequence == len(story.told)
+
+
+def test_deciding_reads_no_clock_draws_no_chance_and_touches_nothing() -> None:
+    folder = Path(str(consumers.accounts.__file__)).parent
+    pure = {"account", "facts", "decide", "access", "mailing", "profile"}
+    allowed = {"collections", "dataclasses", "datetime", "types", "typing", "uuid", "schemas"}
+
+    for name in pure:
+        for node in ast.walk(ast.parse((folder / f"{name}.py").read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("consumers.accounts"):
+                mine = node.module or ""
+                names = {one.name for one in node.names} if mine == "consumers.accounts" else {mine.rpartition(".")[2]}
+                assert names <= pure, name
+            elif isinstance(node, ast.ImportFrom):
+                assert (node.module or "").partition(".")[0] in allowed, name
+            elif isinstance(node, ast.Import):
+                assert {one.name.partition(".")[0] for one in node.names} <= allowed, name

@@ -11,7 +11,7 @@ import pytest
 
 from consumers.accounts.history import read_history
 from consumers.accounts.verify import differences
-from consumers.runtime import Incoming
+from consumers.runtime import Incoming, Remembered
 from schemas.envelope import Actor, time_ms
 from schemas.sealed import CannotOpen, open_for_user
 from tests.consumers.accounts.builders import DAY, HOUR, MINUTE
@@ -133,6 +133,16 @@ async def test_a_command_under_somebody_elses_key_is_refused(clerk: Clerk) -> No
     [decision] = await clerk.decide(incoming)
 
     assert decision.code == "wrong_key"
+
+
+async def test_an_id_used_for_something_else_before_is_a_conflict(clerk: Clerk) -> None:
+    anna = await clerk.register("anna")
+    incoming = clerk.command("LogOutAll", anna)
+
+    verdict = await clerk.desk.decide([incoming], {incoming.id: Remembered(None, b"{}")}, clerk.pool)
+
+    assert [(one.code, one.events) for one in verdict.decisions] == [("idempotency_conflict", ())]
+    assert verdict.writes == []
 
 
 async def test_unknown_people_are_counted_and_waited_for_like_known_ones_and_told_to_no_one(clerk: Clerk) -> None:

@@ -125,7 +125,7 @@ def test_an_ended_auction_leaves_the_live_ones_and_its_view_goes_after_a_day() -
     change = folded(whole_story().told)
 
     assert (change.fields["status"], change.fields["outcome"]) == ("ended", "sold")
-    assert (change.fields["winner"], change.fields["finalPrice"]) == (ANNA.id, 5500)
+    assert (change.fields["winner"], change.fields["finalPrice"]) == (ANNA.id, 5000)
     assert (change.end, change.kept_s) == ("-", 86_400)
 
 

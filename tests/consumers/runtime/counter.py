@@ -3,6 +3,7 @@
 What it is told can make it misbehave: `explode` raises in `decide`, `once` raises only the first time in this process.
 """
 
+import asyncio
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from consumers.runtime import (
     Database,
     Decision,
     Done,
+    GiveUp,
     Inbox,
     Incoming,
     Job,
@@ -100,9 +102,7 @@ class CounterDesk:
     def __init__(self) -> None:
         self.counters: dict[UUID, tuple[int, int]] = {}
 
-    async def decide(
-        self, batch: Sequence[Incoming], earlier: Mapping[UUID, Remembered], db: Database
-    ) -> Verdict:
+    async def decide(self, batch: Sequence[Incoming], earlier: Mapping[UUID, Remembered], db: Database) -> Verdict:
         missing = [key for key in {one.aggregate for one in batch} if key not in self.counters]
         if missing:
             self.counters.update(dict.fromkeys(missing, (0, 0)))
@@ -151,9 +151,7 @@ class ViewDesk:
     def __init__(self, topic: str) -> None:
         self._guard = SequenceGuard(topic)
 
-    async def decide(
-        self, batch: Sequence[Incoming], _earlier: Mapping[UUID, Remembered], db: Database
-    ) -> Verdict:
+    async def decide(self, batch: Sequence[Incoming], _earlier: Mapping[UUID, Remembered], db: Database) -> Verdict:
         fresh, remember = await self._guard.fresh(batch, db)
         return Verdict(writes=[Write(ADD_UP, [(one.aggregate, one.body["by"]) for one in fresh]), remember])
 
@@ -163,12 +161,16 @@ async def ring(job: Claimed) -> Done:
     folder = Path(os.environ["TRIAL_RINGS"])
     with (folder / f"{job.id}.{os.getpid()}").open("a") as trace:
         trace.write(f"{job.attempt}\n")
+    if job.payload == b"0":
+        raise GiveUp("there is no bell")
     if (folder / "fail-once").exists():
         (folder / "fail-once").unlink()
         raise ConnectionError
     if (folder / "die").exists():
         (folder / "die").unlink()
         os.kill(os.getpid(), 9)
+    if os.environ.get("TRIAL_SLEEPY"):
+        await asyncio.Event().wait()
     return Done(writes=[Write("INSERT INTO rung (id) VALUES ($1)", [(job.id,)])])
 
 

@@ -1,7 +1,6 @@
 """One command, one outcome: what is decided is committed, told and answered once, whoever asks again."""
 
 import json
-from uuid import UUID
 
 import pytest
 

@@ -30,8 +30,6 @@ PARTITIONS = 3
 PATIENCE_S = 30.0
 
 
-
-
 async def until(ask: Callable[[], Awaitable[Any]], *, within_s: float = PATIENCE_S) -> Any:
     """Ask again and again until the answer is true, and return it; fails when that takes too long."""
     give_up_at = time.monotonic() + within_s
@@ -171,7 +169,9 @@ class Stage:
         )
 
     async def log(self) -> list[asyncpg.Record]:
-        """The rows of the worker's log, in the order of the topic."""
+        """The rows of the worker's log, in the order of the topic; none while no worker has made it."""
+        if await self.owner.fetchval("SELECT to_regclass($1)", f"{self.trial.schema}.log") is None:
+            return []
         return await self.owner.fetch(f"SELECT * FROM {self.trial.schema}.log ORDER BY partition, src_offset")
 
     async def decided(self, *ids: UUID, within_s: float = PATIENCE_S) -> dict[UUID, asyncpg.Record]:
@@ -192,7 +192,7 @@ class Stage:
         await consumer.start()
         try:
             records: list[ConsumerRecord] = []
-            for partition, end in (await consumer.end_offsets(consumer.assignment())).items():
+            for partition, end in sorted((await consumer.end_offsets(consumer.assignment())).items()):
                 while await consumer.position(partition) < end:
                     records += (await consumer.getmany(partition, timeout_ms=1000)).get(partition, [])
             return records
@@ -304,22 +304,16 @@ async def staged(settings: Settings, folder: Path) -> AsyncIterator[Stage]:
     """Make the topics of a new trial; at the end kill its processes and remove all that it made."""
     trial = Trial(f"rt-{secrets.token_hex(4)}")
     topics = [
-        NewTopic(
-            trial.commands, PARTITIONS, 1, topic_configs={"message.timestamp.type": "LogAppendTime"}
-        ),
+        NewTopic(trial.commands, PARTITIONS, 1, topic_configs={"message.timestamp.type": "LogAppendTime"}),
         NewTopic(trial.events, PARTITIONS, 1),
         NewTopic(trial.replies, 2, 1),
-        NewTopic(
-            dead_letter_topic(trial.commands, trial.group), 1, 1, topic_configs={"max.message.bytes": "2097152"}
-        ),
+        NewTopic(dead_letter_topic(trial.commands, trial.group), 1, 1, topic_configs={"max.message.bytes": "2097152"}),
         NewTopic(dead_letter_topic(trial.events, trial.viewers), 1, 1),
     ]
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
     await admin.start()
     await admin.create_topics(topics)
-    producer = AIOKafkaProducer(
-        bootstrap_servers=settings.kafka_bootstrap, acks="all", max_request_size=2_000_000
-    )
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap, acks="all", max_request_size=2_000_000)
     await producer.start()
     owner = await asyncpg.connect(settings.database_url("cli"))
     stage = Stage(trial, settings, owner, producer, folder)
