@@ -18,6 +18,7 @@ from compose.trouble import Trouble
 
 ROOT = Path(__file__).resolve().parent.parent
 OFFSET_VARIABLE = "MARKETPLACE_PORT_OFFSET"
+NOT_IN_A_PATH = frozenset("%\"'\\,:;$\n")
 SOCKET_PATH_MAX = 100  # sun_path holds 108 bytes; supervisor adds a suffix while it binds.
 
 
@@ -91,7 +92,16 @@ class Stack:
 
 
 def find(name: str, environ: dict[str, str], root: Path = ROOT) -> Stack:
-    """The stack called `name`; raises Trouble when the name is no name or its port offset is unknown or contradicts."""
+    """The stack called `name`; raises Trouble when the name is no name or its port offset is unknown or contradicts.
+
+    Also when the checkout's path has a character that some server's configuration cannot express.
+    """
+    odd = sorted(NOT_IN_A_PATH & set(str(root)))
+    if odd:
+        text = (
+            f"The checkout's path, {root}, has {' '.join(map(repr, odd))} in it, which Java and supervisor cannot read."
+        )
+        raise Trouble(text, fix="move the checkout; spaces are fine", code=2)
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", name):
         raise Trouble(f"'{name}' is no name for a stack: lower case letters, digits, '-', at most 31.", code=2)
     known = port_table()["offsets"].get(name)

@@ -26,11 +26,14 @@ def status(stack: Stack) -> int:
         return 3
     rows = look(stack, supervisor)
     Console().print(_table(stack, rows))
-    return 0 if all(row["ready"] == "" for row in rows) else 3
+    unready = [row for row in rows if row["ready"]]
+    for row in unready:
+        print(f"{row['name']} {row['ready']}")
+    return 3 if unready else 0
 
 
 def look(stack: Stack, supervisor: Supervisor) -> list[dict[str, Any]]:
-    """One row per instance: name, state, pid, age_s, rss_mb, ready ("" or what it waits for), url."""
+    """One row per instance: name, state, pid, age_s, memory_mb, ready ("" or what it waits for), url."""
     env = envfile.read(stack.env_file)
     known = stack.remembered()
     states = supervisor.states()
@@ -45,7 +48,7 @@ def _row(stack: Stack, env: Mapping[str, str], instance: Instance, state: Mappin
         "state": str(state.get("statename", "ABSENT")).lower(),
         "pid": pid,
         "age_s": time.time() - state["start"] if pid else None,
-        "rss_mb": _rss_mb(pid),
+        "memory_mb": memory_mb(pid),
         "ready": readiness.missing(stack, env, instance, state),
         "url": url(stack, instance),
     }
@@ -59,18 +62,22 @@ def url(stack: Stack, instance: Instance) -> str:
     if program.name in SERVERS:
         return f"127.0.0.1:{stack.port(program.name)}"
     if program.kind == "process":
-        return f"http://127.0.0.1:{stack.internal_port(program.name, instance.slot)}/metrics"
+        return f"127.0.0.1:{stack.internal_port(program.name, instance.slot)}"
     return ""
 
 
-def _rss_mb(pid: int | None) -> float | None:
-    """Resident memory of the process and its children; shared pages of PostgreSQL count once per child."""
+def memory_mb(pid: int | None) -> float | None:
+    """Resident memory of the process; of PostgreSQL's family each shared page once, if we may look that closely."""
     if pid is None:
         return None
     try:
         process = psutil.Process(pid)
         family = [process, *process.children(recursive=True)]
-        return sum(member.memory_info().rss for member in family) / 1e6
+        if len(family) > 1:
+            return sum(member.memory_full_info().pss for member in family) / 1e6
+        return process.memory_info().rss / 1e6
+    except psutil.AccessDenied:
+        return process.memory_info().rss / 1e6
     except psutil.NoSuchProcess:
         return None
 
@@ -79,7 +86,7 @@ def _table(stack: Stack, rows: list[dict[str, Any]]) -> Table:
     table = Table(title=f"stack '{stack.name}'", title_justify="left", box=None, header_style="bold", pad_edge=False)
     for heading, justify in (
         ("program", "left"), ("state", "left"), ("pid", "right"), ("up", "right"),
-        ("RSS MB", "right"), ("ready", "left"), ("address", "left"),
+        ("MB", "right"), ("ready", "left"), ("address", "left"),
     ):  # fmt: skip
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
     for row in rows:
@@ -88,8 +95,8 @@ def _table(stack: Stack, rows: list[dict[str, Any]]) -> Table:
             row["state"],
             str(row["pid"] or ""),
             age(row["age_s"]),
-            f"{row['rss_mb']:.0f}" if row["rss_mb"] is not None else "",
-            "[green]yes[/]" if not row["ready"] else f"[red]no[/]: {row['ready']}",
+            f"{row['memory_mb']:.0f}" if row["memory_mb"] is not None else "",
+            "[green]yes[/]" if not row["ready"] else "[red]no[/]",
             row["url"],
         )
     return table

@@ -118,26 +118,29 @@ class Supervisor:
     def __init__(self, stack: Stack) -> None:
         self._address = f"unix://{stack.socket}"
 
-    @property
-    def _remote(self) -> Any:
+    def _call(self, method: str, *arguments: object) -> Any:
         # Each call on a connection of its own: supervisor's transport does not recover a broken one.
-        return ServerProxy("http://supervisor", SupervisorTransport(None, None, self._address)).supervisor
+        transport = SupervisorTransport(None, None, self._address)
+        try:
+            return getattr(ServerProxy("http://supervisor", transport).supervisor, method)(*arguments)
+        finally:
+            transport.close()
 
     def runs(self) -> bool:
         """Whether a supervisor answers on the socket."""
         try:
-            return bool(self._remote.getState()["statename"])
+            return bool(self._call("getState")["statename"])
         except (OSError, Fault):
             return False
 
     def states(self) -> dict[str, dict[str, Any]]:
         """Per instance what supervisor knows: statename, pid, start, exitstatus, spawnerr."""
-        return {row["name"]: row for row in self._remote.getAllProcessInfo()}
+        return {row["name"]: row for row in self._call("getAllProcessInfo")}
 
     def start(self, name: str) -> None:
         """Starts an instance; already running is fine."""
         try:
-            self._remote.startProcess(name, False)  # noqa: FBT003 - positional in XML-RPC
+            self._call("startProcess", name, False)  # noqa: FBT003 - positional in XML-RPC
         except Fault as fault:
             if fault.faultCode != Faults.ALREADY_STARTED:
                 raise
@@ -145,20 +148,20 @@ class Supervisor:
     def stop(self, name: str) -> None:
         """Stops an instance and waits until it is; not running is fine."""
         try:
-            self._remote.stopProcess(name)
+            self._call("stopProcess", name)
         except Fault as fault:
             if fault.faultCode != Faults.NOT_RUNNING:
                 raise
 
     def apply(self) -> tuple[list[str], list[str]]:
         """Takes over the written configuration without touching what did not change: (added, removed) names."""
-        [[added, changed, removed]] = self._remote.reloadConfig()
+        [[added, changed, removed]] = self._call("reloadConfig")
         for name in (*removed, *changed):
-            self._remote.stopProcessGroup(name)
-            self._remote.removeProcessGroup(name)
+            self._call("stopProcessGroup", name)
+            self._call("removeProcessGroup", name)
         for name in (*added, *changed):
-            self._remote.addProcessGroup(name)
+            self._call("addProcessGroup", name)
         return [*added, *changed], list(removed)
 
     def shutdown(self) -> None:
-        self._remote.shutdown()
+        self._call("shutdown")

@@ -8,6 +8,7 @@ round, and repeated early deaths wait 0.2, 0.4, ... 5 s.
 import os
 import signal
 import sys
+from contextlib import suppress
 from typing import Any
 
 from supervisor.medusa import asyncore_25 as asyncore
@@ -19,6 +20,7 @@ from supervisor.supervisord import Supervisor
 PATIENCE_S = 1.0
 PATIENCE_WHILE_RESTARTING_S = 0.1
 RESTART_DELAY_S_MAX = 5.0
+FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 
 
 class PromptPoller(PollPoller):  # type: ignore[misc]
@@ -42,6 +44,30 @@ class PromptPoller(PollPoller):  # type: ignore[misc]
         return readable, writable
 
 
+class PromptOptions(ServerOptions):  # type: ignore[misc]
+    """Supervisor's options, with the poll above and a fork that loses no signal."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.poller = PromptPoller(self)
+
+    def fork(self) -> int:
+        # Between fork and exec the stock child still has supervisor's own handlers: a SIGTERM then is forgotten, and
+        # whoever stops a program that has just been restarted waits until SIGKILL comes.
+        signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)
+        try:
+            pid = int(super().fork())
+            if pid:
+                with suppress(OSError):  # The child has done so itself, or is gone.
+                    os.setpgid(pid, pid)
+            else:
+                for number in FORWARDED:
+                    signal.signal(number, signal.SIG_DFL)
+            return pid
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
+
+
 class PromptSupervisor(Supervisor):  # type: ignore[misc]
     """Restarts what died in the round that noticed it."""
 
@@ -62,8 +88,7 @@ class PromptSupervisor(Supervisor):  # type: ignore[misc]
 
 def main(arguments: list[str]) -> None:
     """Runs supervisor with its usual arguments, in the foreground, until it is told to stop."""
-    options: Any = ServerOptions()
-    options.poller = PromptPoller(options)
+    options: Any = PromptOptions()
     options.realize(arguments)
     options.first = True
     options.test = False

@@ -39,8 +39,8 @@ LOOK_EVERY_S: Final = 0.25
 SAY_EVERY_S: Final = 0.01
 """Ends closer together than this are said together: under load one turn per end would cost more than the closing."""
 
-SWEEP_EVERY_S: Final = 1.0
-"""How often everything that should be closed by now is read again."""
+SWEEP_EVERY_S: Final = 0.5
+"""How often everything that should be closed by now is read again: before a second attempt is due."""
 
 PAGE: Final = 5_000
 SAID_WITHIN_S: Final = 10.0

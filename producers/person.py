@@ -108,8 +108,8 @@ class Person:
         key = str(uuid4())
         while True:
             try:
-                await self.post(f"/auctions/{auction}/bids", {"amount": amount}, key=key)
-                outcome, code = "accepted", ""
+                answer = await self.post(f"/auctions/{auction}/bids", {"amount": amount}, key=key)
+                outcome, code = "accepted", answer["code"]
             except Refused as refusal:
                 if refusal.status == 503:  # Nothing was published: the same key may be sent again.
                     await asyncio.sleep(PENDING_POLL_S)

@@ -246,7 +246,8 @@ class UnwatchAuction(Wire):
     auction_id: UUID
 
 
-# Events of accounts. `sealedEmail` and `sealedToken` open with the person's own key (schemas.sealed.open_for_user).
+# Events of accounts. `sealedEmail` and `sealedToken` open with the person's own key, as the fields `email` and `token`
+# (schemas.sealed.open_for_user).
 
 
 class UserRegistered(Wire):

@@ -1,6 +1,7 @@
 """The environment file: secrets of the stack's own, kept, readable by its owner only, sufficient for every process."""
 
 import stat
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -12,27 +13,27 @@ pytestmark = pytest.mark.quick
 
 
 @pytest.fixture
-def stack(tmp_path):
+def stack(tmp_path: Path) -> Stack:
     return Stack("mine", 3000, tmp_path)
 
 
-def test_only_the_owner_can_read_it(stack):
+def test_only_the_owner_can_read_it(stack: Stack) -> None:
     envfile.write(stack)
 
     assert stat.S_IMODE(stack.env_file.stat().st_mode) == 0o600
 
 
-def test_secrets_stay_when_it_is_written_again(stack):
+def test_secrets_stay_when_it_is_written_again(stack: Stack) -> None:
     assert envfile.write(stack) == envfile.write(stack)
 
 
-def test_two_stacks_share_no_secret(stack, tmp_path):
+def test_two_stacks_share_no_secret(stack: Stack, tmp_path: Path) -> None:
     mine, other = envfile.write(stack), envfile.write(Stack("other", 4000, tmp_path))
 
     assert all(mine[name] != other[name] for name in envfile.fresh_secrets())
 
 
-def test_a_secret_that_a_newer_version_needs_is_added_and_the_others_stay(stack):
+def test_a_secret_that_a_newer_version_needs_is_added_and_the_others_stay(stack: Stack) -> None:
     before = envfile.write(stack)
     text = stack.env_file.read_text()
     stack.env_file.write_text("".join(f"{line}\n" for line in text.splitlines() if not line.startswith("JWT_KEYS=")))
@@ -43,7 +44,7 @@ def test_a_secret_that_a_newer_version_needs_is_added_and_the_others_stay(stack)
     assert {name for name in before if before[name] != after[name]} == {"JWT_KEYS"}
 
 
-def test_addresses_follow_the_stacks_ports(stack):
+def test_addresses_follow_the_stacks_ports(stack: Stack) -> None:
     written = envfile.write(stack)
 
     assert written["PUBLIC_URL"] == f"http://127.0.0.1:{stack.port('edge')}"
@@ -52,14 +53,14 @@ def test_addresses_follow_the_stacks_ports(stack):
 
 
 @pytest.mark.parametrize("role", sorted(settings.SECRETS_NEEDED))
-def test_every_process_starts_with_it(stack, monkeypatch, role):
+def test_every_process_starts_with_it(stack: Stack, monkeypatch: pytest.MonkeyPatch, role: settings.Role) -> None:
     envfile.write(stack)
     monkeypatch.setenv("MARKETPLACE_ENV", str(stack.env_file))
 
     assert settings.load(role).environment == "local"
 
 
-def test_it_is_what_the_roles_in_postgres_are_made_from(stack):
+def test_it_is_what_the_roles_in_postgres_are_made_from(stack: Stack) -> None:
     from compose.servers.postgres import roles_sql
 
     sql = roles_sql(envfile.write(stack))
@@ -69,7 +70,7 @@ def test_it_is_what_the_roles_in_postgres_are_made_from(stack):
     assert "CREATE SCHEMA IF NOT EXISTS bids AUTHORIZATION bids;" in sql
 
 
-def test_a_password_that_would_break_out_of_its_quotes_is_refused(stack):
+def test_a_password_that_would_break_out_of_its_quotes_is_refused(stack: Stack) -> None:
     from compose.servers.postgres import roles_sql
 
     with pytest.raises(ValueError, match="password of bids"):

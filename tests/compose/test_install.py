@@ -1,5 +1,6 @@
 """Installing: what is missing is found, what an interrupted run left is mended, what cannot be done is said."""
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ NOTHING = {"servers": False, "jars": False, "venv": False, "browser": False}
 
 
 @pytest.fixture
-def bare(monkeypatch):
+def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine with nothing installed."""
     monkeypatch.setattr(shutil, "which", lambda name: None)
     monkeypatch.setattr(postgres, "binary", lambda name: None)
@@ -25,7 +26,7 @@ def bare(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
 
 
-def test_a_bare_machine_needs_every_package(bare):
+def test_a_bare_machine_needs_every_package(bare: None) -> None:
     minor = f"python3.{sys.version_info.minor}-venv"
 
     assert apt.missing(servers=True, jars=True, venv=True, browser=True) == [
@@ -33,12 +34,12 @@ def test_a_bare_machine_needs_every_package(bare):
     ]  # fmt: skip
 
 
-def test_only_what_the_command_needs_is_asked_for(bare):
+def test_only_what_the_command_needs_is_asked_for(bare: None) -> None:
     assert apt.missing(**NOTHING) == []
     assert apt.missing(**NOTHING | {"jars": True}) == ["maven"]
 
 
-def test_an_old_java_counts_as_none(tmp_path, monkeypatch):
+def test_an_old_java_counts_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     java = tmp_path / "bin" / "java"
     java.parent.mkdir()
     java.touch()
@@ -50,8 +51,8 @@ def test_an_old_java_counts_as_none(tmp_path, monkeypatch):
     assert apt.missing(**NOTHING | {"servers": True}) == ["default-jre-headless"]
 
 
-def test_who_is_not_root_is_told_the_line_to_type(monkeypatch, tmp_path):
-    monkeypatch.setattr(apt.os, "geteuid", lambda: 1000)
+def test_who_is_not_root_is_told_the_line_to_type(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
 
     with pytest.raises(Trouble, match="only root may install") as told:
@@ -61,7 +62,7 @@ def test_who_is_not_root_is_told_the_line_to_type(monkeypatch, tmp_path):
     assert told.value.code == 2
 
 
-def test_a_machine_without_apt_is_shown_the_containers(monkeypatch, tmp_path):
+def test_a_machine_without_apt_is_shown_the_containers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
 
     with pytest.raises(Trouble, match="no apt-get") as told:
@@ -70,7 +71,9 @@ def test_a_machine_without_apt_is_shown_the_containers(monkeypatch, tmp_path):
     assert "docker compose" in told.value.fix
 
 
-def test_services_are_kept_from_starting_and_the_guards_are_gone_afterwards(monkeypatch, tmp_path):
+def test_services_are_kept_from_starting_and_the_guards_are_gone_afterwards(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     policy, cluster = tmp_path / "policy-rc.d", tmp_path / "createcluster.d" / "ours.conf"
     monkeypatch.setattr(apt, "POLICY", policy)
     monkeypatch.setattr(apt, "NO_CLUSTER", cluster)
@@ -83,7 +86,7 @@ def test_services_are_kept_from_starting_and_the_guards_are_gone_afterwards(monk
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_policy_of_the_machines_own_stays(monkeypatch, tmp_path):
+def test_a_policy_of_the_machines_own_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     policy = tmp_path / "policy-rc.d"
     policy.write_text("#!/bin/sh\nexit 0\n")
     monkeypatch.setattr(apt, "POLICY", policy)
@@ -106,7 +109,7 @@ def test_a_policy_of_the_machines_own_stays(monkeypatch, tmp_path):
         ("logs", ["bids"], False, False),
     ],
 )
-def test_each_command_needs_no_more_than_it_uses(command, rest, servers, browser):
+def test_each_command_needs_no_more_than_it_uses(command: str, rest: list[str], servers: bool, browser: bool) -> None:
     assert install.needs(command, rest) == install.Needs(servers=servers, browser=browser)
 
 
@@ -121,7 +124,7 @@ def site_with(folder: Path, **packages: str) -> Path:
 
 
 @pytest.fixture
-def lock(tmp_path):
+def lock(tmp_path: Path) -> Path:
     path = tmp_path / "requirements.lock"
     path.write_text(
         "one-package==1.0 \\\n    --hash=sha256:00\ntwo==2.0 ; python_version > '3' \\\n    --hash=sha256:11\n"
@@ -129,39 +132,39 @@ def lock(tmp_path):
     return path
 
 
-def test_the_locked_packages_are_read_with_their_versions(lock):
+def test_the_locked_packages_are_read_with_their_versions(lock: Path) -> None:
     assert venv.pins(lock) == {"one-package": "1.0", "two": "2.0"}
 
 
-def test_a_whole_environment_misses_nothing(tmp_path, lock):
+def test_a_whole_environment_misses_nothing(tmp_path: Path, lock: Path) -> None:
     assert venv.unfinished(site_with(tmp_path / "site", One_Package="1.0", two="2.0"), lock) == []
 
 
-def test_an_interrupted_installation_is_noticed(tmp_path, lock):
+def test_an_interrupted_installation_is_noticed(tmp_path: Path, lock: Path) -> None:
     site = site_with(tmp_path / "site", One_Package="1.0")
 
     assert venv.unfinished(site, lock) == ["two"]
 
 
-def test_a_package_of_another_version_is_noticed(tmp_path, lock):
+def test_a_package_of_another_version_is_noticed(tmp_path: Path, lock: Path) -> None:
     assert venv.unfinished(site_with(tmp_path / "site", One_Package="1.1", two="2.0"), lock) == ["one-package"]
 
 
-def test_a_package_whose_files_are_gone_is_noticed(tmp_path, lock):
+def test_a_package_whose_files_are_gone_is_noticed(tmp_path: Path, lock: Path) -> None:
     site = site_with(tmp_path / "site", One_Package="1.0", two="2.0")
     (site / "two.py").unlink()
 
     assert venv.unfinished(site, lock) == ["two"]
 
 
-def test_a_package_without_its_list_of_files_is_noticed(tmp_path, lock):
+def test_a_package_without_its_list_of_files_is_noticed(tmp_path: Path, lock: Path) -> None:
     site = site_with(tmp_path / "site", One_Package="1.0", two="2.0")
     (site / "two-2.0.dist-info" / "RECORD").unlink()
 
     assert venv.unfinished(site, lock) == ["two"]
 
 
-def test_the_committed_lock_pins_every_package_by_hash_and_names_no_address():
+def test_the_committed_lock_pins_every_package_by_hash_and_names_no_address() -> None:
     text = venv.LOCK.read_text()
 
     assert len(venv.pins()) > 50
@@ -171,7 +174,7 @@ def test_the_committed_lock_pins_every_package_by_hash_and_names_no_address():
 
 
 @pytest.fixture
-def library(tmp_path):
+def library(tmp_path: Path) -> Path:
     folder = tmp_path / "kafka"
     folder.mkdir()
     (folder / "a.jar").write_bytes(b"a")
@@ -179,11 +182,11 @@ def library(tmp_path):
     return folder
 
 
-def test_files_as_committed_are_right(library):
+def test_files_as_committed_are_right(library: Path) -> None:
     assert maven.wrong(library, {file.name: maven.digest(file) for file in library.iterdir()}) == []
 
 
-def test_absent_changed_and_foreign_jars_are_all_noticed(library):
+def test_absent_changed_and_foreign_jars_are_all_noticed(library: Path) -> None:
     sums = {file.name: maven.digest(file) for file in library.iterdir()} | {"c.jar": "00"}
     (library / "b.jar").write_bytes(b"B")
     (library / "d.jar").write_bytes(b"d")
@@ -191,7 +194,7 @@ def test_absent_changed_and_foreign_jars_are_all_noticed(library):
     assert maven.wrong(library, sums) == ["b.jar", "c.jar", "d.jar"]
 
 
-def test_every_part_of_the_pom_has_its_sums():
+def test_every_part_of_the_pom_has_its_sums() -> None:
     for part in maven.PARTS:
         assert f"<id>{part}</id>" in maven.POM.read_text()
         assert all(len(digest) == 64 for digest in maven.expected(part).values())
@@ -199,7 +202,7 @@ def test_every_part_of_the_pom_has_its_sums():
     assert maven.title("kafka") == "Kafka 4.3.1"
 
 
-def test_jars_that_stay_wrong_are_never_used(library, monkeypatch, tmp_path):
+def test_jars_that_stay_wrong_are_never_used(library: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(maven, "LIBRARY", tmp_path)
     monkeypatch.setattr(maven, "expected", lambda part: {"a.jar": "00"})
     asked = []

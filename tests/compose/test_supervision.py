@@ -5,7 +5,9 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -23,6 +25,9 @@ pytestmark = pytest.mark.quick
 PROCESSES = [program for program in with_needs([]) if program.kind == "process"]
 
 
+Running = tuple[Stack, Supervisor, subprocess.Popen[bytes]]
+
+
 def make_stack(root: Path) -> Stack:
     stack = Stack("mine", 3000, root)
     for folder in (stack.config, stack.logs, stack.data):
@@ -30,14 +35,14 @@ def make_stack(root: Path) -> Stack:
     return stack
 
 
-def as_supervisor_reads(stack: Stack):
+def as_supervisor_reads(stack: Stack) -> dict[str, Any]:
     options = ServerOptions()
     options.realize(["-c", str(supervision.config_file(stack))])
     return {group.name: group.process_configs[0] for group in options.process_group_configs}
 
 
 @pytest.mark.parametrize("folder", ["plain", "with space", "ünïcode", "a+b=(c)&d#e"])
-def test_supervisor_reads_the_commands_and_variables_that_were_meant(tmp_path, folder):
+def test_supervisor_reads_the_commands_and_variables_that_were_meant(tmp_path: Path, folder: str) -> None:
     stack = make_stack(tmp_path / folder)
     supervision.configure(stack, instances(PROCESSES, {"bids": 2}))
 
@@ -52,7 +57,7 @@ def test_supervisor_reads_the_commands_and_variables_that_were_meant(tmp_path, f
     assert second.stdout_logfile == str(stack.logs / "bids-2.log")
 
 
-def test_one_more_copy_changes_nothing_about_those_that_run(tmp_path):
+def test_one_more_copy_changes_nothing_about_those_that_run(tmp_path: Path) -> None:
     stack = make_stack(tmp_path)
     supervision.configure(stack, instances(PROCESSES, {"bids": 2}))
     before = as_supervisor_reads(stack)
@@ -63,13 +68,13 @@ def test_one_more_copy_changes_nothing_about_those_that_run(tmp_path):
     assert all(after[name] == before[name] for name in before)
 
 
-def test_servers_stop_after_their_clients(tmp_path):
+def test_servers_stop_after_their_clients(tmp_path: Path) -> None:
     priority = supervision.PRIORITY
 
     assert all(priority[need] < priority[program.name] for program in BY_NAME.values() for need in program.needs)
 
 
-def test_a_preparation_that_was_cut_short_is_made_anew(tmp_path):
+def test_a_preparation_that_was_cut_short_is_made_anew(tmp_path: Path) -> None:
     stack = make_stack(tmp_path)
 
     def cut_short(folder: Path) -> None:
@@ -85,7 +90,7 @@ def test_a_preparation_that_was_cut_short_is_made_anew(tmp_path):
 
 
 @pytest.fixture
-def running(tmp_path):
+def running(tmp_path: Path) -> Iterator[Running]:
     """A supervisor with one program that sleeps and one that dies at once."""
     stack = make_stack(tmp_path)
     supervision.configure(stack, [])
@@ -93,9 +98,9 @@ def running(tmp_path):
         for name, command in (("sleeper", "sleep 600"), ("crasher", "false")):
             config.write(f"[program:{name}]\ncommand={command}\nautorestart=true\nstartsecs=1\nstartretries=1000000\n")
             config.write(f"autostart=false\ndirectory={stack.folder}\nstdout_logfile=NONE\nredirect_stderr=true\n")
-    command = [sys.executable, "-m", "compose.supervisord", "-c", str(supervision.config_file(stack))]
+    start = [sys.executable, "-m", "compose.supervisord", "-c", str(supervision.config_file(stack))]
     env = os.environ | {supervision.STACK_VARIABLE: str(stack.folder)}
-    with subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
+    with subprocess.Popen(start, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
         supervisor = Supervisor(stack)
         until(supervisor.runs, seconds=10, what="supervisor answers")
         yield stack, supervisor, child
@@ -108,10 +113,14 @@ def pid_of(supervisor: Supervisor, name: str) -> int:
     return int(supervisor.states()[name]["pid"])
 
 
-def test_a_killed_process_is_back_within_a_tenth_of_a_second(running):
+def runs(supervisor: Supervisor, name: str) -> bool:
+    return bool(supervisor.states()[name]["statename"] == "RUNNING")
+
+
+def test_a_killed_process_is_back_within_a_tenth_of_a_second(running: Running) -> None:
     _, supervisor, _ = running
     supervisor.start("sleeper")
-    until(lambda: supervisor.states()["sleeper"]["statename"] == "RUNNING", seconds=5, what="it runs")
+    until(lambda: runs(supervisor, "sleeper"), seconds=5, what="it runs")
     killed = pid_of(supervisor, "sleeper")
 
     os.kill(killed, signal.SIGKILL)
@@ -121,7 +130,7 @@ def test_a_killed_process_is_back_within_a_tenth_of_a_second(running):
     assert took < 0.5
 
 
-def test_one_that_dies_at_once_is_tried_again_for_ever_with_short_pauses(running):
+def test_one_that_dies_at_once_is_tried_again_for_ever_with_short_pauses(running: Running) -> None:
     _, supervisor, child = running
     supervisor.start("crasher")
     log = supervision.config_file(running[0]).parent.parent / "logs" / "supervisord.log"
@@ -133,7 +142,7 @@ def test_one_that_dies_at_once_is_tried_again_for_ever_with_short_pauses(running
     assert child.poll() is None
 
 
-def test_what_outlives_a_killed_supervisor_is_found_and_ended(running):
+def test_what_outlives_a_killed_supervisor_is_found_and_ended(running: Running) -> None:
     stack, supervisor, child = running
     supervisor.start("sleeper")
     orphan = psutil.Process(pid_of(supervisor, "sleeper"))

@@ -1,0 +1,96 @@
+"""Every code that a problem may carry: its HTTP status and its title, in one place (RULES.md section 12, API.md)."""
+
+from typing import NamedTuple
+
+
+class Code(NamedTuple):
+    """What a code means to a client."""
+
+    status: int
+    title: str
+
+
+CODES: dict[str, Code] = {
+    # The request itself.
+    "malformed_json": Code(400, "The body is not the JSON we take"),
+    "bad_request": Code(400, "The request cannot be read"),
+    "request_timeout": Code(408, "The body did not come in time"),
+    "body_too_large": Code(413, "The body is too large"),
+    "unsupported_media_type": Code(415, "The body must be application/json"),
+    "invalid_request": Code(422, "A field is not valid"),
+    "route_not_found": Code(404, "There is no such address"),
+    "method_not_allowed": Code(405, "The address does not take this method"),
+    "rate_limited": Code(429, "Too many requests"),
+    # Who asks.
+    "login_required": Code(401, "Log in first"),
+    "invalid_token": Code(401, "The token is not valid"),
+    "token_expired": Code(401, "The token has expired"),
+    "token_revoked": Code(401, "The token is revoked"),
+    "token_reused": Code(401, "The refresh token was used before; the session is over"),
+    "session_ended": Code(401, "The session is over"),
+    "invalid_credentials": Code(401, "E-mail or password is wrong"),
+    "too_many_attempts": Code(429, "Too many attempts"),
+    "account_suspended": Code(403, "The account is suspended"),
+    "not_allowed": Code(403, "Not allowed"),
+    "forbidden": Code(403, "Not allowed"),
+    "email_not_verified": Code(403, "The e-mail address is not confirmed yet"),
+    # People.
+    "email_taken": Code(409, "The e-mail address has an account"),
+    "username_taken": Code(409, "The username is taken"),
+    "user_not_found": Code(404, "There is no such user"),
+    "not_found": Code(404, "There is no such thing"),
+    "own_account": Code(403, "Not on the own account"),
+    "not_a_seller": Code(409, "Only sellers can be followed"),
+    "account_exists": Code(409, "The account exists"),
+    # Auctions (RULES.md).
+    "auction_not_found": Code(404, "There is no such auction"),
+    "auction_exists": Code(409, "The auction exists"),
+    "auction_draft": Code(409, "The auction is a draft"),
+    "auction_not_started": Code(409, "The auction has not started"),
+    "auction_started": Code(409, "The auction has started"),
+    "auction_ended": Code(410, "The auction is over"),
+    "auction_cancelled": Code(410, "The auction is cancelled"),
+    "has_bids": Code(409, "Bids stand"),
+    "invalid_config": Code(422, "The offer breaks a rule"),
+    "invalid_command": Code(422, "No such thing can be asked of an auction"),
+    "invalid_amount": Code(422, "The amount is not valid"),
+    "invalid_reserve": Code(422, "The reserve is not valid"),
+    "amount_above_maximum": Code(422, "The amount is above the maximum"),
+    "currency_mismatch": Code(422, "The auction has another currency"),
+    "below_start_price": Code(409, "The bid is below the start price"),
+    "below_minimum": Code(409, "The bid is below the minimum"),
+    "not_above_own_maximum": Code(409, "The bid does not raise the own maximum"),
+    "confirmation_required": Code(409, "Such a high bid needs a confirmation"),
+    "bidding_limit_exceeded": Code(403, "The bid is above the account's limit"),
+    "own_auction": Code(403, "Not on the own auction"),
+    "bidder_blocked": Code(403, "The seller blocked this bidder"),
+    "buy_now_unavailable": Code(409, "Buy It Now is not available"),
+    "nothing_to_retract": Code(409, "No bid stands"),
+    "reason_required": Code(422, "A reason is needed"),
+    "too_late_to_retract": Code(409, "It is too late to retract"),
+    "too_late_to_lower": Code(409, "It is too late to lower the reserve"),
+    "reserve_already_met": Code(409, "The reserve is met"),
+    "seller_cancelled_bids_recently": Code(409, "The seller cancelled bids less than 12 hours ago"),
+    "has_qualifying_bid": Code(409, "A bid qualifies"),
+    "no_qualifying_bid": Code(409, "No bid qualifies"),
+    # Commands.
+    "idempotency_conflict": Code(409, "The Idempotency-Key was used for another request"),
+    "deadline_passed": Code(409, "The command came too late to be judged"),
+    "refused": Code(409, "Refused"),
+    "command_not_found": Code(404, "There is no such command"),
+    # Us.
+    "internal_error": Code(500, "Something went wrong on our side"),
+    "service_unavailable": Code(503, "Not available for the moment"),
+}
+
+ANY_ROUTE = ("rate_limited", "internal_error", "service_unavailable")
+"""Codes that every route may answer with."""
+
+WITH_BODY = ("malformed_json", "body_too_large", "unsupported_media_type", "invalid_request", "request_timeout")
+SIGNED_IN = ("login_required", "invalid_token", "token_expired", "token_revoked", "account_suspended")
+COMMAND = ("idempotency_conflict", "deadline_passed", "invalid_request")
+
+
+def status_of(code: str) -> int:
+    """The HTTP status of a refusal; 409 for a code that a newer worker made up."""
+    return CODES.get(code, CODES["refused"]).status

@@ -1,0 +1,5 @@
+"""What tests of producers ask for."""
+
+from tests.consumers.bids.conftest import talk
+
+__all__ = ["talk"]
