@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Coroutine
+from datetime import timedelta
 from importlib.metadata import version
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
@@ -36,7 +37,7 @@ app.add_typer(bids_app, name="bids")
 app.add_typer(accounts_app, name="accounts")
 topics_app.add_typer(dead_app, name="dead")
 
-out = Console(soft_wrap=True)
+out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 220)
 T = TypeVar("T")
 
 DeadTopic = Annotated[str, typer.Argument(help="Name of the dead-letter topic, as `dead list` prints it.")]
@@ -61,6 +62,11 @@ def _settings() -> Settings:
         raise _fail(str(error)) from error
 
 
+def kept(span: timedelta) -> str:
+    """A retention in words: `7 d`, `10 min`."""
+    return f"{span.days} d" if span.days else f"{span.seconds // 60} min"
+
+
 def _dead_topics() -> list[str]:
     return [name for topic in CATALOG for name in topic.dead_letters]
 
@@ -78,7 +84,7 @@ def list_topics() -> None:
     shown = Table("topic", "key", "written by", "read by (group)", "kept", "why")
     for topic in CATALOG:
         readers = ", ".join([*topic.readers, *(f"{name} (no group)" for name in topic.followers)])
-        shown.add_row(topic.name, topic.key, ", ".join(topic.writers), readers, str(topic.kept), topic.why)
+        shown.add_row(topic.name, topic.key, ", ".join(topic.writers), readers, kept(topic.kept), topic.why)
     out.print(shown)
 
 
