@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 
-from compose import install, testing
+from compose import envfile, install, testing
 from compose.arguments import Asked, parse
 from compose.doctor import doctor
 from compose.down import down, reset
@@ -78,4 +78,4 @@ def operators(stack: Stack, rest: list[str]) -> None:
     if not stack.env_file.exists():
         raise Trouble(f"The stack '{stack.name}' has no settings yet.", fix=f"{stack.command} up", code=2)
     program = str(VENV / "bin" / "marketplace")
-    os.execve(program, [program, *rest], os.environ | {"MARKETPLACE_ENV": str(stack.env_file)})  # noqa: S606
+    os.execve(program, [program, *rest], envfile.environment(stack, os.environ))  # noqa: S606

@@ -3,6 +3,7 @@
 import base64
 import secrets
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from compose.stack import Stack, replace
@@ -64,6 +65,15 @@ def read(path: Path) -> dict[str, str]:
         return {}
     lines = (line for line in path.read_text().splitlines() if line and not line.startswith("#"))
     return dict(line.split("=", 1) for line in lines)
+
+
+def environment(stack: Stack, of: Mapping[str, str]) -> dict[str, str]:
+    """The variables `of` a shell, without those that the stack's file sets, and with the file's name.
+
+    A variable set in the shell would win over the file: a REDIS_URL meant for another program would lead ours there.
+    """
+    ours = read(stack.env_file)
+    return {name: value for name, value in of.items() if name not in ours} | {"MARKETPLACE_ENV": str(stack.env_file)}
 
 
 def write(stack: Stack) -> dict[str, str]:

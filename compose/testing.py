@@ -8,14 +8,17 @@ import signal
 import subprocess
 import sys
 
-from compose import install
+from compose import envfile, install
 from compose.down import stop
-from compose.stack import ROOT, Stack, find
+from compose.stack import ROOT, Stack, alone, find
 from compose.supervision import Supervisor
 from compose.up import up
 
 TEST_STACK = "test"
+STARTED_BY_TESTS = ("faults",)  # they stop it themselves, unless they are interrupted
 CLEAN_UP_S_MAX = 30
+# A test that waits for ever ends the run with everybody's stack traces instead of holding it.
+NEVER_HANG = ("-o", "faulthandler_timeout=300", "-o", "faulthandler_exit_on_timeout=true")
 
 
 class Terminated(KeyboardInterrupt):
@@ -30,34 +33,40 @@ def terminate(_signal: int, _frame: object) -> None:
 def test(rest: list[str]) -> int:
     """Runs pytest with the given arguments; `quick` first: only what needs no server. Returns pytest's exit code."""
     if rest[:1] == ["quick"]:
-        return _pytest(["-m", "quick", *rest[1:]], {})
+        return _pytest(
+            ["-m", "quick", *rest[1:]],
+            {name: value for name, value in os.environ.items() if name != "MARKETPLACE_ENV"},
+        )
     stack = find(TEST_STACK, {})
-    if Supervisor(stack).runs():
-        print("A test stack of an earlier run is still up: stopping it.")
-    stop(stack)
-    shutil.rmtree(stack.folder, ignore_errors=True)
-    try:
-        up(stack, [], step=_step("test", 1))
-        print(f"{_step('test', 2)} Tests", flush=True)
-        return _pytest(rest, {"MARKETPLACE_ENV": str(stack.env_file)})
-    finally:
+    with alone(ROOT / ".local" / "test.lock", "the tests"):
+        started_by_tests = [one for one in (find(name, {}) for name in STARTED_BY_TESTS) if not Supervisor(one).runs()]
+        if Supervisor(stack).runs():
+            print("A test stack of an earlier run is still up: stopping it.")
         stop(stack)
-        print(f"The test stack is stopped; its logs stay in {stack.logs} until the next run.")
+        shutil.rmtree(stack.folder, ignore_errors=True)
+        try:
+            up(stack, [], step=_step("test", 1))
+            print(f"{_step('test', 2)} Tests", flush=True)
+            return _pytest(rest, envfile.environment(stack, os.environ))
+        finally:
+            for one in (stack, *started_by_tests):
+                stop(one)
+            print(f"The test stack is stopped; its logs stay in {stack.logs} until the next run.")
 
 
 def demo(stack: Stack, rest: list[str]) -> int:
     """Starts the stack if it is not up, runs the demo on it, leaves it running. Returns the demo's exit code."""
     up(stack, [], step=_step("demo", 1))
     print(f"{_step('demo', 2)} Demo", flush=True)
-    env = os.environ | {"MARKETPLACE_ENV": str(stack.env_file), "MARKETPLACE_STACK_NAME": stack.name}
+    env = envfile.environment(stack, os.environ) | {"MARKETPLACE_STACK_NAME": stack.name}
     code = run_to_its_end([sys.executable, "-m", "producers.demo", *rest], env)
     print(f"The stack '{stack.name}' keeps running; `{stack.command} down` stops it.")
     return code
 
 
-def _pytest(arguments: list[str], variables: dict[str, str]) -> int:
-    env = {name: value for name, value in os.environ.items() if name != "MARKETPLACE_ENV"} | variables
-    return run_to_its_end([sys.executable, "-m", "pytest", *arguments], env)
+def _pytest(arguments: list[str], env: dict[str, str]) -> int:
+    command = [sys.executable, "-m", "pytest", *NEVER_HANG, *arguments]
+    return run_to_its_end(command, env)
 
 
 def run_to_its_end(command: list[str], env: dict[str, str]) -> int:

@@ -70,7 +70,7 @@ def _start(stack: Stack, supervisor: Supervisor, chosen: list[Instance]) -> None
         child = subprocess.Popen(
             [sys.executable, "-m", "compose.supervisord", "-c", str(supervision.config_file(stack))],
             cwd=stack.folder,
-            env=os.environ | {supervision.STACK_VARIABLE: str(stack.folder)},
+            env=envfile.environment(stack, os.environ) | {supervision.STACK_VARIABLE: str(stack.folder)},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

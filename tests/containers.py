@@ -16,7 +16,9 @@ COMPOSE = Path(__file__).parents[1] / "compose"
 def stack() -> Iterator[Path]:
     """Start every service of compose.yaml and yield an environment file with the addresses as seen from this machine."""
     with tempfile.TemporaryDirectory() as folder:
-        variables = fresh_secrets()
+        # All tests come from one address.
+        limits = {"LIMIT_PER_ADDRESS_PER_HOUR": "1000000", "LIMIT_LOGIN_PER_MINUTE": "10000"}
+        variables = {**fresh_secrets(), **limits, "ENVIRONMENT": "local"}
         inside = Path(folder) / "inside.env"
         inside.write_text("".join(f"{name}={value}\n" for name, value in variables.items()))
         with DockerCompose(str(COMPOSE), "compose.yaml", env_file=str(inside), build=True, wait=True) as services:
@@ -32,7 +34,6 @@ def _addresses(services: DockerCompose, variables: dict[str, str]) -> dict[str, 
         return str(services.get_service_port(service, inner))
 
     return {
-        "ENVIRONMENT": "local",
         "POSTGRES_HOST": "127.0.0.1",
         "POSTGRES_PORT": port("postgres", 5432),
         "POSTGRES_DATABASE": "marketplace",

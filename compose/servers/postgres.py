@@ -41,12 +41,15 @@ log_checkpoints = off
 """
 
 
-def binary(name: str) -> Path | None:
-    """The newest installed PostgreSQL program of that name, of version 15 or newer."""
+def binary(name: str, major: int | None = None) -> Path | None:
+    """The installed PostgreSQL program of that name: of version `major`, else the newest, 15 or newer."""
     found = [
         (int(folder.name), folder / "bin" / name)
         for folder in (BINARIES.iterdir() if BINARIES.exists() else ())
-        if folder.name.isdecimal() and int(folder.name) >= VERSION_MIN and (folder / "bin" / name).exists()
+        if folder.name.isdecimal()
+        and int(folder.name) >= VERSION_MIN
+        and major in (None, int(folder.name))
+        and (folder / "bin" / name).exists()
     ]
     return max(found)[1] if found else None
 
@@ -84,7 +87,15 @@ def _initdb(password: str, data: Path) -> None:
 
 def command(stack: Stack) -> list[str]:
     data = stack.data / "postgres"
-    start = [_needed("postgres"), "-D", str(data), "-c", f"config_file={stack.config / 'postgres.conf'}"]
+    major = int((data / "PG_VERSION").read_text())
+    server = binary("postgres", major)
+    if server is None:
+        raise Trouble(
+            f"The stack's data was made by PostgreSQL {major}, which is not installed any more.",
+            fix=f"apt-get install -y postgresql-{major}, or `{stack.command} reset` to begin with no data",
+            code=2,
+        )
+    start = [str(server), "-D", str(data), "-c", f"config_file={stack.config / 'postgres.conf'}"]
     return unprivileged.wrap(start, data)
 
 

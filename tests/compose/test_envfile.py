@@ -60,6 +60,13 @@ def test_every_process_starts_with_it(stack: Stack, monkeypatch: pytest.MonkeyPa
     assert settings.load(role).environment == "local"
 
 
+def test_a_variable_of_the_shell_does_not_win_over_the_stacks(stack: Stack) -> None:
+    envfile.write(stack)
+    shell = {"REDIS_URL": "redis://elsewhere", "LOG_LEVEL": "debug", "MARKETPLACE_ENV": "another"}
+
+    assert envfile.environment(stack, shell) == {"LOG_LEVEL": "debug", "MARKETPLACE_ENV": str(stack.env_file)}
+
+
 def test_it_is_what_the_roles_in_postgres_are_made_from(stack: Stack) -> None:
     from compose.servers.postgres import roles_sql
 

@@ -102,7 +102,7 @@ def test_an_offset_that_would_overlap_or_overflow_is_refused(tmp_path: Path, off
 
 def test_main_and_test_keep_their_ports_whatever_the_variable_says(tmp_path: Path) -> None:
     assert find("main", {"MARKETPLACE_PORT_OFFSET": "4000"}, tmp_path).offset == 0
-    assert find("test", {"MARKETPLACE_PORT_OFFSET": "4000"}, tmp_path).offset == 1000
+    assert find("test", {"MARKETPLACE_PORT_OFFSET": "4000"}, tmp_path).offset == 11_000
 
 
 @pytest.mark.parametrize("name", ["../x", "A", "", "1st", "a b", "x" * 32])

@@ -15,9 +15,11 @@ from supervisor.options import ServerOptions
 
 from compose import processes, supervision
 from compose.programs import BY_NAME, instances, with_needs
-from compose.servers import prepared
+from compose.servers import postgres, prepared
 from compose.stack import Stack
 from compose.supervision import Supervisor
+from compose.trouble import Trouble
+from compose.up import warn_of_older_code
 from tests.compose.waiting import until
 
 pytestmark = pytest.mark.quick
@@ -153,3 +155,34 @@ def test_what_outlives_a_killed_supervisor_is_found_and_ended(running: Running) 
     assert [process.pid for process in processes.of_stack(stack)] == [orphan.pid]
     assert processes.end(stack) == 1
     assert processes.of_stack(stack) == []
+
+
+def test_data_of_a_postgres_that_is_gone_is_not_touched_by_a_newer_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = make_stack(tmp_path)
+    (stack.data / "postgres").mkdir()
+    (stack.data / "postgres" / "PG_VERSION").write_text("15\n")
+    newer = tmp_path / "postgresql" / "17" / "bin" / "postgres"
+    newer.parent.mkdir(parents=True)
+    newer.touch()
+    monkeypatch.setattr(postgres, "BINARIES", tmp_path / "postgresql")
+
+    with pytest.raises(Trouble, match="made by PostgreSQL 15, which is not installed") as told:
+        postgres.command(stack)
+
+    assert "reset" in told.value.fix
+
+
+def test_a_stack_that_runs_older_code_is_said_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stack = make_stack(tmp_path)
+    (tmp_path / "consumers").mkdir()
+    (tmp_path / "consumers" / "decide.py").touch()
+
+    class LongRunning(Supervisor):
+        def states(self) -> dict[str, dict[str, Any]]:
+            return {"bids-1": {"name": "bids-1", "pid": 7, "start": 1_000_000_000}}
+
+    warn_of_older_code(stack, LongRunning(stack))
+
+    assert "It runs older code: 1 files changed since, such as consumers/decide.py" in capsys.readouterr().out
