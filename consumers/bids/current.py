@@ -7,7 +7,8 @@
 
 Amounts in minor units, times in ms, "" for what is not there, reserveMet "1", "0" or "". `status` is draft, open, ended or
 cancelled; an open one is scheduled before `startTime`. Bids that were taken back stay in `bids:<id>`, which says what was
-placed, not what stands: the price in force is the hash's. Nothing is decided from any of it.
+placed, not what stands: the price in force is the hash's. After a purchase `minimum` and `reserveMet` stay as they were.
+Nothing is decided from any of it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -177,6 +178,7 @@ class Change:
             case AuctionCreated():
                 fields |= {"sellerId": body.seller_id, "currency": body.currency, "bidCount": 0}
                 fields |= dict.fromkeys(("price", "leader", "outcome", "winner", "finalPrice"), "")
+                fields.setdefault("publicSeq", 0)
                 self._offered(body)
             case AuctionUpdated():
                 self._offered(body)

@@ -12,7 +12,7 @@ import asyncpg
 import structlog
 from prometheus_client import Counter, Gauge
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from compose.settings import Settings
 from consumers.bids.app import SCHEMA, SQL
@@ -50,7 +50,11 @@ class Shower:
     async def show(self, batch: Sequence[Incoming], db: Database) -> list[Write]:
         """One pipeline per batch; an auction of which Redis misses something is read from Postgres whole."""
         made = changes((str(incoming.aggregate), incoming) for incoming in batch)
-        moved = await self._view.move(made)
+        try:
+            moved = await self._view.move(made)
+        except ResponseError as error:
+            # Full, read-only, cannot write its file: no fault of an auction, and it passes.
+            raise ConnectionError(f"Redis refuses: {error}") from error
         PLACED.inc(sum(change.placed for change, what in zip(made, moved, strict=True) if what == 1))
         behind = {change.auction_id for change, what in zip(made, moved, strict=True) if what == -1}
         if behind:

@@ -30,7 +30,6 @@ STOPPED_WITHIN_S = 3.0
 OPENED_TOGETHER_WITHIN_S = 1.0
 ROOM_WITHIN_S = 2.0
 HOUSEKEEPING_EVERY_S = 1.0
-OFFSETS_WITHIN_S = 5.0
 POLLED_WITHIN_S = 30.0
 
 
@@ -49,6 +48,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         self._partitions: dict[int, Partition] = {}
         self._takeovers: dict[int, asyncio.Task[Partition | None]] = {}
         self._assigned_once = False
+        self._committing: asyncio.Task[None] | None = None
         self._halting: asyncio.Future[Any] | None = None
         self._holes: dict[int, tuple[int, int]] = {}
         self._committed: dict[TopicPartition, int] = {}
@@ -143,7 +143,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again.
                 if is_fatal(error):
                     self._fatal(error)
-                await backoff.wait(error, "a takeover", topic=self.inbox.topic, partition=number)
+                await backoff.wait(error, "a takeover to succeed", topic=self.inbox.topic, partition=number)
             else:
                 backoff.reset()
                 return Partition(number, claim, self._tools, self._lost)
@@ -234,7 +234,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
                 if partition.held_back and partition.has_room:
                     partition.held_back = False
                     self._fetch_from(partition)
-            await self._commit_offsets()
+            if self._committing is None or self._committing.done():
+                self._committing = asyncio.create_task(self._commit_offsets())
             self._measure()
 
     async def _commit_offsets(self) -> None:
@@ -246,8 +247,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         if not moved or self.consumer is None:
             return
         try:
-            await asyncio.wait_for(self.consumer.commit(moved), OFFSETS_WITHIN_S)
-        except (KafkaError, TimeoutError) as error:
+            await self.consumer.commit(moved)
+        except (KafkaError, IllegalStateError) as error:
             # Only people read these offsets; ours stand in Postgres.
             log.info("offsets not committed", topic=self.inbox.topic, error=type(error).__name__)
             return
@@ -258,10 +259,11 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             log.info("offsets not committed", topic=self.inbox.topic, error="InjectedFault")
 
     def _measure(self) -> None:
-        assert self.consumer is not None
+        if self.consumer is None:
+            return
         for number, partition in self._partitions.items():
             ledger = partition.ledger
-            metrics.UNTOLD.labels(*self._labels, number).set(ledger.next_offset - ledger.told)
+            metrics.UNTOLD.labels(*self._labels, number).set(ledger.next_offset - ledger.telling.told)
             end = self.consumer.highwater(TopicPartition(self.inbox.topic, number))
             if end is None:
                 continue

@@ -85,8 +85,7 @@ class Commit:
             if rows:
                 await connection.copy_records_to_table("log", records=rows)
             for write in writes:
-                if write.rows:
-                    await connection.executemany(write.sql, write.rows)
+                await connection.executemany(write.sql, write.rows)
 
     def _rows_of(self, state: Sequence[tuple[Any, ...]]) -> tuple[Sequence[tuple[Any, ...]], ...]:
         if self._has_state:

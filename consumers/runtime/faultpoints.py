@@ -7,7 +7,7 @@ hundred; at the third `published` fail; at `decided` stop (SIGSTOP) when the fil
 import os
 import random
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
@@ -26,15 +26,15 @@ class Fault(NamedTuple):
     due: Callable[[], bool]
 
 
-def parse(text: str) -> dict[str, Fault]:
-    """Read FAULT_POINTS; raises ValueError for a point, action or moment that does not exist."""
-    faults = {}
+def parse(text: str) -> dict[str, list[Fault]]:
+    """Read FAULT_POINTS, in which a point may stand more than once; raises ValueError for what does not exist."""
+    faults: dict[str, list[Fault]] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         point, _, what = part.partition("=")
         action, _, moment = what.partition(":")
         if point not in POINTS or action not in ("kill", "stop", "error"):
             raise ValueError(f"fault point {part!r}: must read point=kill|stop|error[:when]")
-        faults[point] = Fault(action, _due(moment or "1"))
+        faults.setdefault(point, []).append(Fault(action, _due(moment or "1")))
     return faults
 
 
@@ -71,10 +71,10 @@ def install(environment: Mapping[str, str] = os.environ) -> None:
     hit = _armed(faults) if faults else _nothing
 
 
-def _armed(faults: Mapping[str, Fault]) -> Callable[[str], None]:
+def _armed(faults: Mapping[str, Sequence[Fault]]) -> Callable[[str], None]:
     def armed(point: str) -> None:
-        fault = faults.get(point)
-        if fault is None or not fault.due():
+        fault = next((one for one in faults.get(point, ()) if one.due()), None)
+        if fault is None:
             return
         if fault.action == "error":
             raise InjectedFault(f"injected at {point}")

@@ -76,30 +76,12 @@ class Reading:
         except (msgspec.MsgspecError, RecursionError) as error:
             raise _Refused("undecodable") from error
         headers = dict(record.headers)
-        ce_type, reader = self._takes.get(read.command_type, (None, None))
-        if reader is None or headers.get(envelope.CE_TYPE) != ce_type:
+        taken = self._takes.get(read.command_type)
+        if taken is None or headers.get(envelope.CE_TYPE) != taken[0]:
             raise _Refused("unknown_type")
-        body = _body(reader, read.data)
+        body = _body(taken[1], read.data)
         try:
-            return Incoming(
-                topic=record.topic,
-                partition=record.partition,
-                offset=record.offset,
-                at_ms=record.timestamp,
-                key=record.key,
-                type=read.command_type,
-                id=pgproto.UUID(read.command_id),
-                aggregate=_aggregate(record),
-                body=body,
-                value=record.value,
-                headers=headers,
-                actor=self._actor(headers),
-                reply_partition=_number(headers, envelope.REPLY_PARTITION),
-                deadline_ms=_number(headers, envelope.DEADLINE),
-                fingerprint=_fingerprint(headers),
-                correlation_id=_text(headers, envelope.CORRELATION_ID),
-                traceparent=_text(headers, envelope.TRACEPARENT),
-            )
+            return _incoming(record, read.command_type, read.command_id, body, headers, self._actor(headers), None)
         except (KeyError, ValueError, msgspec.MsgspecError) as error:
             raise _Refused("bad_header") from error
 
@@ -110,27 +92,12 @@ class Reading:
         except (msgspec.MsgspecError, RecursionError) as error:
             raise _Refused("undecodable") from error
         headers = dict(record.headers)
-        ce_type, reader = self._takes.get(read.event_type, (None, None))
-        if reader is None or headers.get(envelope.CE_TYPE) != ce_type:
+        taken = self._takes.get(read.event_type)
+        if taken is None or headers.get(envelope.CE_TYPE) != taken[0]:
             return None
-        body = _body(reader, read.data)
+        body = _body(taken[1], read.data)
         try:
-            return Incoming(
-                topic=record.topic,
-                partition=record.partition,
-                offset=record.offset,
-                at_ms=record.timestamp,
-                key=record.key,
-                type=read.event_type,
-                id=pgproto.UUID(read.event_id),
-                aggregate=_aggregate(record),
-                body=body,
-                value=record.value,
-                headers=headers,
-                correlation_id=_text(headers, envelope.CORRELATION_ID),
-                traceparent=_text(headers, envelope.TRACEPARENT),
-                sequence=read.sequence,
-            )
+            return _incoming(record, read.event_type, read.event_id, body, headers, None, read.sequence)
         except ValueError as error:
             raise _Refused("bad_header") from error
 
@@ -160,6 +127,44 @@ def _body(reader: Reader, data: msgspec.Raw) -> Any:
         raise _Refused("invalid_data") from error
 
 
+def _incoming(
+    record: ConsumerRecord,
+    kind: str,
+    name: str,
+    body: Any,
+    headers: Mapping[str, bytes],
+    actor: Actor | None,
+    sequence: int | None,
+) -> Incoming:
+    get = headers.get
+    reply_partition = get(envelope.REPLY_PARTITION)
+    deadline = get(envelope.DEADLINE)
+    fingerprint = get(envelope.FINGERPRINT)
+    correlation_id = get(envelope.CORRELATION_ID)
+    traceparent = get(envelope.TRACEPARENT)
+    # By position: a fifth of the cost by name.
+    return Incoming(
+        record.topic,
+        record.partition,
+        record.offset,
+        record.timestamp,
+        record.key,
+        kind,
+        pgproto.UUID(name),
+        _aggregate(record),
+        body,
+        record.value,
+        headers,
+        actor,
+        None if reply_partition is None else int(reply_partition),
+        None if deadline is None else int(deadline),
+        None if fingerprint is None else bytes.fromhex(fingerprint.decode()),
+        None if correlation_id is None else _text(correlation_id),
+        None if traceparent is None else _text(traceparent),
+        sequence,
+    )
+
+
 def _aggregate(record: ConsumerRecord) -> UUID:
     try:
         return pgproto.UUID(record.key.decode())
@@ -167,17 +172,6 @@ def _aggregate(record: ConsumerRecord) -> UUID:
         raise _Refused("bad_key") from error
 
 
-def _number(headers: Mapping[str, bytes], name: str) -> int | None:
-    value = headers.get(name)
-    return None if value is None else int(value)
-
-
-def _text(headers: Mapping[str, bytes], name: str) -> str | None:
-    value = headers.get(name)
+def _text(value: bytes) -> str:
     # Postgres takes no NUL in text, and one such header must not park a key.
-    return None if value is None else value.decode().replace("\0", "")
-
-
-def _fingerprint(headers: Mapping[str, bytes]) -> bytes | None:
-    value = headers.get(envelope.FINGERPRINT)
-    return None if value is None else bytes.fromhex(value.decode())
+    return value.decode().replace("\0", "")

@@ -187,7 +187,7 @@ class Shift:
             except Exception as error:
                 if not is_outage(error):
                     raise
-                await backoff.wait(error, "PostgreSQL", jobs=self.runner.kind)
+                await backoff.wait(error, "PostgreSQL", kind=self.runner.kind)
                 continue
             backoff.reset()
             self.looked_at = loop.time()

@@ -11,7 +11,7 @@ from aiokafka import ConsumerRecord
 from aiokafka.producer.message_accumulator import BatchBuilder
 from asyncpg.exceptions import UniqueViolationError
 
-from consumers.runtime import faultpoints, metrics, parking
+from consumers.runtime import faultpoints, logs, metrics, parking
 from consumers.runtime.commit import Commit, Fenced, Step
 from consumers.runtime.dead import Burial, DeadLetters, Flooded
 from consumers.runtime.inbox import Inbox
@@ -20,6 +20,7 @@ from consumers.runtime.messages import Database, Decision, Desk, Incoming, Remem
 from consumers.runtime.outage import is_fatal, is_outage
 from consumers.runtime.outcomes import Outcomes, Sifted, all_fresh, id_of_conflict, sift
 from consumers.runtime.parking import Bug, place_of
+from consumers.runtime.telling import Telling
 from producers.publish import Asked, LogRow, Publisher, Replies, answer, answers_of, reply
 
 log = structlog.get_logger("partition")
@@ -27,7 +28,6 @@ log = structlog.get_logger("partition")
 T = TypeVar("T")
 
 DECIDE_WITHIN_S = 60.0
-ACKNOWLEDGED_WITHIN_S = 30.0
 DECIDED_ANEW_MAX = 3
 LOOKED_UP_BATCHES = 50
 """After a takeover or a repeat found only by the commit, so many batches look their ids up before deciding."""
@@ -38,7 +38,7 @@ class TooSlow(Exception):
 
 
 class WrongVerdict(Exception):
-    """A desk gave another number of decisions than there were messages."""
+    """A desk did not give one decision per message, in their order."""
 
 
 class Tools(NamedTuple):
@@ -53,6 +53,8 @@ class Tools(NamedTuple):
     outcomes: Outcomes
     reading: Reading
     wake_runner: Callable[[str], None]
+    claims: asyncio.Semaphore
+    """How many takeovers may hold a connection at a time: each may need a second one to get free."""
 
 
 class Claim(NamedTuple):
@@ -64,13 +66,12 @@ class Claim(NamedTuple):
     parked: set[bytes]
 
 
-class _Handed(NamedTuple):
-    """A batch that the producer has: when its futures end, everything below `upto` is told."""
+class _Decided(NamedTuple):
+    """What the commit of a batch leaves to be told."""
 
-    upto: int
-    events: Sequence[asyncio.Future[Any]]
-    replies: set[asyncio.Future[None]]
-    since: float
+    verdict: Verdict
+    rows: Sequence[LogRow]
+    batches: Sequence[BatchBuilder]
 
 
 class Ledger:
@@ -80,8 +81,7 @@ class Ledger:
         self.number = number
         self.next_offset = claim.next_offset
         """All before it is decided."""
-        self.told = claim.next_offset
-        """All before it is with the broker."""
+        self.telling = Telling(number, claim.next_offset, tools.inbox, tools.publisher, tools.replies)
         self.parked = claim.parked
         self.broken = False
         """Set after a failure: what is committed from now on is told by the next takeover."""
@@ -93,11 +93,9 @@ class Ledger:
         self._desk = self._new_desk()
         self._unpark: list[Write] = []
         self._look_up = LOOKED_UP_BATCHES if tools.inbox.commands else 0
-        self._handed: asyncio.Queue[_Handed] = asyncio.Queue()
         labels = self._labels = (tools.inbox.topic, tools.inbox.group)
         self._decide_s = metrics.DECIDE.labels(*labels)
         self._commit_s = metrics.COMMIT.labels(*labels)
-        self._publish_s = metrics.PUBLISH.labels(*labels)
         self._batch_size = metrics.BATCH.labels(*labels)
         self._read = metrics.READ.labels(*labels)
         metrics.PARKED.labels(*labels, number).set(len(self.parked))
@@ -105,7 +103,7 @@ class Ledger:
     @property
     def dirty(self) -> bool:
         """Whether the marks in Postgres are behind."""
-        return self.next_offset != self._stored or self.told != self._stored_told
+        return self.next_offset != self._stored or self.telling.told != self._stored_told
 
     async def settle(self, records: Sequence[ConsumerRecord]) -> None:
         """Take a batch: all of it is decided, committed and handed to the producer, or nothing and it raises."""
@@ -153,11 +151,11 @@ class Ledger:
 
     async def _park(self, incoming: Incoming, bug: Bug, upto: int) -> None:
         reason = place_of(bug.__cause__ or bug)
-        log.error("key parked", key=incoming.key.decode("utf-8", "replace"), reason=reason, **about(incoming))
+        log.error("key parked", key=incoming.key.decode("utf-8", "replace"), reason=reason, **logs.about(incoming))
         await self._tools.dead.put([Burial(incoming, f"bug: {reason}")])
         self.parked.add(incoming.key)
         await self._commit(upto, writes=[parking.park(incoming, reason)])
-        await self._tell(upto, (), ())
+        await self.telling.tell(upto)
         metrics.PARKED.labels(*self._labels, self.number).set(len(self.parked))
 
     async def _carry_out(self, batch: Sequence[Incoming], upto: int) -> None:
@@ -172,7 +170,7 @@ class Ledger:
             sifted = sift(batch, self._tools.outcomes) if self._inbox.commands else all_fresh(batch)
             end = sifted.rest[0].offset if sifted.rest else upto
             try:
-                await self._decide_and_commit(sifted, end)
+                decided = await self._decide_and_commit(sifted, end)
             except UniqueViolationError as violation:
                 self._desk = self._new_desk()
                 anew += 1
@@ -187,6 +185,8 @@ class Ledger:
                 log.warning("decided one by one after a bug", partition=self.number, reason=place_of(error))
                 self._desk = self._new_desk()
                 raise Bug from error
+            # Committed: from here on a failure of any kind is the next takeover's to make good.
+            await self._follow_up(decided, sifted, end)
             if not sifted.rest:
                 return
             rest = sifted.rest
@@ -197,28 +197,35 @@ class Ledger:
         ids |= {id_of_conflict(incoming.id, incoming.fingerprint) for incoming in batch if incoming.fingerprint}
         await self._tools.outcomes.recall(self._tools.db, ids)
 
-    async def _decide_and_commit(self, sifted: Sifted, upto: int) -> None:
+    async def _decide_and_commit(self, sifted: Sifted, upto: int) -> _Decided:
         await self._prepare(sifted)
         verdict = await self._judge(sifted)
         faultpoints.hit("decided")
         told = [(self._row(one, sifted), one.events) for one in verdict.decisions]
         rows = [row for row, _ in told]
         batches = self._tools.publisher.batches(told)
-        if rows or verdict.writes or verdict.state or self._unpark:
-            await self._commit(upto, rows=rows, state=verdict.state, writes=verdict.writes)
+        writes = [write for write in verdict.writes if write.rows]
+        if rows or writes or verdict.state or self._unpark:
+            await self._commit(upto, rows=rows, state=verdict.state, writes=writes)
         else:
             self.next_offset = upto
-        self._remember(rows)
+        return _Decided(verdict, rows, batches)
+
+    async def _follow_up(self, decided: _Decided, sifted: Sifted, upto: int) -> None:
+        put = self._tools.outcomes.put
+        for row in decided.rows:
+            put(row.command_id, Remembered(row.fingerprint, row.reply))
         if self.broken:
             return
         faultpoints.hit("committed")
-        if self._inbox.after_commit is not None and rows:
-            await self._inbox.after_commit(rows)
-        await self._tell(upto, batches, [*answers_of(rows), *self._answers_again(sifted)])
-        self._count(verdict, sifted)
-        for write in verdict.writes:
+        if self._inbox.after_commit is not None and decided.rows:
+            await self._inbox.after_commit(decided.rows)
+        asked = [*answers_of(decided.rows), *self._answers_again(sifted)]
+        await self.telling.tell(upto, decided.batches, asked)
+        for write in decided.verdict.writes:
             if write.wakes is not None:
                 self._tools.wake_runner(write.wakes)
+        self._count(decided.verdict, sifted)
 
     async def _prepare(self, sifted: Sifted) -> None:
         if self._inbox.prepare is not None:
@@ -232,9 +239,11 @@ class Ledger:
         since = time.perf_counter()
         verdict = await _in_time(self._desk.decide(sifted.fresh, sifted.earlier, self._tools.db))
         self._decide_s.observe(time.perf_counter() - since)
-        expected = len(sifted.fresh) if self._inbox.commands else 0
-        if len(verdict.decisions) != expected:
-            raise WrongVerdict(f"{len(verdict.decisions)} decisions where {expected} were due")
+        due = sifted.fresh if self._inbox.commands else []
+        if len(verdict.decisions) != len(due) or any(
+            one.incoming is not incoming for one, incoming in zip(verdict.decisions, due, strict=True)
+        ):
+            raise WrongVerdict(f"{len(verdict.decisions)} decisions where {len(due)} were due")
         return verdict
 
     def _row(self, decision: Decision, sifted: Sifted) -> LogRow:
@@ -268,7 +277,7 @@ class Ledger:
         writes: Sequence[Write] = (),
     ) -> None:
         since = time.perf_counter()
-        told = self.told if self._inbox.commands else upto
+        told = self.telling.told if self._inbox.commands else upto
         step = Step(self._inbox.topic, self.number, self._stored, upto, told, self._epoch)
         await self._tools.commit.run(self._tools.db, step, rows, state, [*self._unpark, *writes])
         self._stored = self.next_offset = upto
@@ -278,16 +287,11 @@ class Ledger:
 
     async def flush(self) -> None:
         """Write the marks, if they moved; raises Fenced."""
-        if self.next_offset != self._stored or self.told != self._stored_told:
-            told = self.told
+        if self.dirty:
+            told = self.telling.told
             step = Step(self._inbox.topic, self.number, self._stored, self.next_offset, told, self._epoch)
             await self._tools.commit.run(self._tools.db, step)
             self._stored, self._stored_told = self.next_offset, told
-
-    def _remember(self, rows: Sequence[LogRow]) -> None:
-        put = self._tools.outcomes.put
-        for row in rows:
-            put(row.command_id, Remembered(row.fingerprint, row.reply))
 
     def _answers_again(self, sifted: Sifted) -> list[Asked]:
         """The stored replies of commands that were repeated; never before the commit of the batch they came in."""
@@ -304,39 +308,6 @@ class Ledger:
                     )
                 )
         return again
-
-    async def _tell(self, upto: int, batches: Sequence[BatchBuilder], asked: Sequence[Asked]) -> None:
-        if not self._inbox.commands:
-            self.told = upto
-            return
-        since = time.perf_counter()
-        answers = self._tools.replies.add(asked)
-        events = await self._tools.publisher.send(self.number, batches)
-        self._handed.put_nowait(_Handed(upto, events, answers, since))
-
-    async def follow(self) -> None:
-        """For ever, move the mark of what is told as the broker acknowledges it, in order."""
-        while True:
-            handed = await self._handed.get()
-            await _acknowledged(handed.events)
-            faultpoints.hit("published")
-            await self._answered(handed.replies)
-            faultpoints.hit("replied")
-            self.told = handed.upto
-            self._handed.task_done()
-            self._publish_s.observe(time.perf_counter() - handed.since)
-
-    async def drained(self) -> None:
-        """Wait until all that was handed over is told."""
-        await self._handed.join()
-
-    async def _answered(self, replies: set[asyncio.Future[None]]) -> None:
-        """Replies hold nothing up for long: who gets none asks for the command's state."""
-        if not replies:
-            return
-        done, late = await asyncio.wait(replies, timeout=ACKNOWLEDGED_WITHIN_S)
-        if late or any(future.exception() for future in done):
-            log.warning("replies not delivered", partition=self.number)
 
     def _count(self, verdict: Verdict, sifted: Sifted) -> None:
         self._batch_size.observe(len(sifted.fresh))
@@ -376,28 +347,3 @@ async def _in_time(work: Awaitable[T]) -> T:
         if limit.expired():
             raise TooSlow from error
         raise
-
-
-async def _acknowledged(futures: Sequence[asyncio.Future[Any]]) -> None:
-    if not futures:
-        return
-    # Not cancelled with this task: the takeover must know which batches the producer still holds.
-    _, late = await asyncio.wait(futures, timeout=ACKNOWLEDGED_WITHIN_S)
-    if late:
-        raise TimeoutError(f"the broker has not taken events for {ACKNOWLEDGED_WITHIN_S:.0f} s")
-    for future in futures:
-        future.result()
-
-
-def about(incoming: Incoming) -> dict[str, object]:
-    """What a log line may say about a message: where it stands and whose request it was; never its content."""
-    trace = (incoming.traceparent or "").split("-")
-    return {
-        "topic": incoming.topic,
-        "partition": incoming.partition,
-        "offset": incoming.offset,
-        "type": incoming.type,
-        "message_id": str(incoming.id),
-        "request_id": incoming.correlation_id,
-        "trace_id": trace[1] if len(trace) == 4 else None,
-    }

@@ -8,6 +8,8 @@ from typing import Any
 
 import structlog
 
+from consumers.runtime.messages import Incoming
+
 THINNED_TO_S = 10.0
 
 
@@ -31,6 +33,20 @@ class Thin(logging.Filter):
         if held:
             record.msg = f"{record.msg} (and {held} more like this)"
         return True
+
+
+def about(incoming: Incoming) -> dict[str, object]:
+    """What a log line may say about a message: where it stands and whose request it was; never its content."""
+    trace = (incoming.traceparent or "").split("-")
+    return {
+        "topic": incoming.topic,
+        "partition": incoming.partition,
+        "offset": incoming.offset,
+        "type": incoming.type,
+        "message_id": str(incoming.id),
+        "request_id": incoming.correlation_id,
+        "trace_id": trace[1] if len(trace) == 4 else None,
+    }
 
 
 def configure(process: str, level: str) -> None:
@@ -61,12 +77,14 @@ def configure(process: str, level: str) -> None:
         )
     )
     thin = Thin()
-    handler.addFilter(lambda record: not record.name.startswith(("aiokafka", "faststream")) or thin.filter(record))
+    handler.addFilter(lambda record: not record.name.startswith(("aiokafka", "subscriber")) or thin.filter(record))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(least)
-    for name in ("aiokafka", "faststream", "asyncio", "httpx", "httpcore"):
+    for name in ("aiokafka", "asyncio", "httpx", "httpcore"):
         logging.getLogger(name).setLevel(max(least, logging.WARNING))
+    # Its one warning says at each start that topics are not made by accident, which is meant so.
+    logging.getLogger("subscriber").setLevel(max(least, logging.ERROR))
 
 
 def _place_of_exception(_logger: Any, _method: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:

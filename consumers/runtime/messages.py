@@ -14,7 +14,7 @@ Database = asyncpg.Pool
 """The worker's pool; its search path is the worker's own schema."""
 
 
-class Incoming(msgspec.Struct, kw_only=True, gc=False):
+class Incoming(msgspec.Struct, gc=False):
     """One readable message of a topic; commands carry `actor`, events carry `sequence`."""
 
     topic: str

@@ -92,11 +92,13 @@ class Backoff:
         return longest * random.uniform(0.8, 1.2)  # noqa: S311
 
     async def wait(self, error: BaseException, what: str, **about: object) -> None:
-        """Wait before the next try."""
+        """Say what is waited for, at most every few seconds, and wait before the next try."""
         now = time.monotonic()
         if self._since is None:
             self._since = now
         if now - self._said_at >= SAY_EVERY_S:
             self._said_at = now
-            log.warning(f"waiting for {what}", error=type(error).__name__, reason=str(error)[:200], **about)
+            # Only of these is the text free of what a message holds.
+            reason = str(error)[:200] if isinstance(error, OSError | KafkaError) else None
+            log.warning(f"waiting for {what}", error=type(error).__name__, reason=reason, **about)
         await asyncio.sleep(self.delay_s())

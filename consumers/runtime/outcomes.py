@@ -5,7 +5,9 @@ from uuid import UUID, uuid5
 
 from consumers.runtime.messages import Database, Incoming, Remembered
 
-CAPACITY = 50_000
+CAPACITY_BYTES = 24 << 20
+ENTRY_BYTES = 250
+"""What an outcome takes beside its reply."""
 
 RECALL = """
     SELECT command_id, fingerprint, reply FROM log WHERE command_id = ANY($1)
@@ -13,10 +15,11 @@ RECALL = """
 
 
 class Outcomes:
-    """The last outcomes by command id, at least half of CAPACITY and at most all of it."""
+    """The last outcomes by command id: at least half of the capacity, at most all of it."""
 
-    def __init__(self, capacity: int = CAPACITY) -> None:
-        self._half = capacity // 2
+    def __init__(self, capacity_bytes: int = CAPACITY_BYTES) -> None:
+        self._half = capacity_bytes // 2
+        self._size = 0
         self._young: dict[UUID, Remembered] = {}
         self._old: dict[UUID, Remembered] = {}
 
@@ -27,8 +30,9 @@ class Outcomes:
     def put(self, command_id: UUID, outcome: Remembered) -> None:
         """Remember a committed outcome."""
         self._young[command_id] = outcome
-        if len(self._young) >= self._half:
-            self._old, self._young = self._young, {}
+        self._size += len(outcome.reply) + ENTRY_BYTES
+        if self._size >= self._half:
+            self._old, self._young, self._size = self._young, {}, 0
 
     async def recall(self, db: Database, command_ids: Iterable[UUID]) -> int:
         """Look commands up in the log; returns how many of them are there."""

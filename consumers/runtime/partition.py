@@ -40,7 +40,7 @@ class Partition:
         """Begin to decide."""
         self._tasks = [
             asyncio.create_task(self._guarded(self._work())),
-            asyncio.create_task(self._guarded(self.ledger.follow())),
+            asyncio.create_task(self._guarded(self.ledger.telling.follow())),
         ]
 
     def put(self, records: Sequence[ConsumerRecord]) -> bool:
@@ -89,7 +89,7 @@ class Partition:
         try:
             async with asyncio.timeout(max(0.05, ends_at - time.monotonic())):
                 if working.done() and not self.ledger.broken:
-                    await self.ledger.drained()
+                    await self.ledger.telling.drained()
                     await self.ledger.flush()
         except Exception as error:
             if not isinstance(error, Fenced) and not is_outage(error):

@@ -16,6 +16,9 @@ from consumers.runtime.assignment import STOPPED_WITHIN_S, Assignment, Fetched
 SESSION_MS = 6_000
 """The shortest that brokers take by default: so long a dead member keeps its partitions, unless it comes back."""
 
+LOGGER = "subscriber"
+"""Not FastStream's own, which brings a handler that does not speak JSON."""
+
 
 class PromptBatch(BatchSubscriber):
     """A batch subscriber that hands a fetch on at once, by partition, and lets go of its partitions when it stops."""
@@ -51,7 +54,7 @@ def broker_of(settings: Settings, name: str) -> KafkaBroker:
         apply_types=False,
         graceful_timeout=STOPPED_WITHIN_S,
         request_timeout_ms=6_000,
-        logger=logging.getLogger("faststream"),
+        logger=logging.getLogger(LOGGER),
         log_level=logging.DEBUG,  # It has two lines to say per batch.
     )
 

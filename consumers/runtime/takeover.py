@@ -7,8 +7,9 @@ from typing import NamedTuple
 import asyncpg
 
 from consumers.runtime import parking
-from consumers.runtime.ledger import ACKNOWLEDGED_WITHIN_S, Claim, Tools
+from consumers.runtime.ledger import Claim, Tools
 from consumers.runtime.messages import Database
+from consumers.runtime.telling import ACKNOWLEDGED_WITHIN_S
 from producers.publish import LogRow, answers_of, events_of
 
 RAISE_EPOCH = """
@@ -43,7 +44,8 @@ async def take_over(tools: Tools, partition: int) -> Claim:
     # Events still in the producer would arrive after those told again here: first let them arrive.
     if not await tools.publisher.settle(partition, timeout_s=SETTLED_WITHIN_S):
         raise TimeoutError("the broker has not taken the events of the batch before")
-    marks = await raise_epoch(tools.db, tools.inbox.topic, partition)
+    async with tools.claims:
+        marks = await raise_epoch(tools.db, tools.inbox.topic, partition)
     if tools.inbox.commands:
         await _tell_again(tools, partition, marks)
     parked = await parking.load(tools.db, tools.inbox.topic, partition)

@@ -95,6 +95,7 @@ class Running:
         self._tasks: list[asyncio.Task[None]] = []
         self._started = False
         self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._claims = asyncio.Semaphore(CONNECTIONS_MAX // 2)
         self._broker: KafkaBroker | None = None
         self._replies: Replies | None = None
         self._producer: AIOKafkaProducer | None = None
@@ -178,6 +179,7 @@ class Running:
             outcomes=outcomes,
             reading=Reading(inbox),
             wake_runner=self._wake_runner,
+            claims=self._claims,
         )
 
     def _wake_runner(self, kind: str) -> None:

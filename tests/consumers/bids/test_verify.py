@@ -142,6 +142,28 @@ async def test_an_auction_of_the_running_system_agrees_with_its_log_topic_and_vi
 
 
 @pytest.mark.stack
+async def test_the_topic_is_compared_with_the_log_event_by_event(
+    talk: Talk, stack: Settings, owner: asyncpg.Connection
+) -> None:
+    auction = uuid4()
+    await talk.say("CreateAuction", auction, lamp_data(), by=seller())
+    await talk.say("PlaceBid", auction, {"amount": 10}, by=buyer())
+
+    async def about_it() -> list[str]:
+        said: list[str] = []
+        await verify(stack, topic=True, view=False, report=said.append)
+        return [what for what in said if str(auction) in what]
+
+    assert await about_it() == []
+
+    change = "UPDATE bids.log SET events = ARRAY[$2::bytea] WHERE aggregate = $1 AND first_seq = 2"
+    [told] = await owner.fetchval("SELECT events FROM bids.log WHERE aggregate = $1 AND first_seq = 2", auction)
+    await owner.execute(change, auction, told.replace(b'"amount":10.00', b'"amount":11.00'))
+    assert await about_it() == [f"{auction}: event 2 reads otherwise on the topic than in the log"]
+    await owner.execute(change, auction, told)
+
+
+@pytest.mark.stack
 async def test_rebuilding_repairs_a_view_that_was_tampered_with(talk: Talk, stack: Settings) -> None:
     auction, anna = uuid4(), buyer()
     await talk.say("CreateAuction", auction, lamp_data(), by=seller())

@@ -24,6 +24,7 @@ from consumers.runtime import (
     Incoming,
     Job,
     JobRunner,
+    LogRow,
     Remembered,
     SequenceGuard,
     StateTable,
@@ -96,6 +97,11 @@ ADD_UP = """
 exploded: set[UUID] = set()
 
 
+def is_fixed() -> bool:
+    """Whether the test has mended the bug."""
+    return Path(os.environ["TRIAL_FIXED"]).exists()
+
+
 class CounterDesk:
     """Counts on rows in memory, loaded when first needed."""
 
@@ -121,7 +127,7 @@ class CounterDesk:
         if one.id in earlier:
             return Decision(one, "refused", "idempotency_conflict")
         body: Count = one.body
-        if body.mode == "explode" and not Path(os.environ.get("TRIAL_FIXED", "/nowhere")).exists():
+        if body.mode == "explode" and not is_fixed():
             raise ZeroDivisionError
         if body.mode == "once" and one.id not in exploded:
             exploded.add(one.id)
@@ -154,6 +160,24 @@ class ViewDesk:
     async def decide(self, batch: Sequence[Incoming], _earlier: Mapping[UUID, Remembered], db: Database) -> Verdict:
         fresh, remember = await self._guard.fresh(batch, db)
         return Verdict(writes=[Write(ADD_UP, [(one.aggregate, one.body["by"]) for one in fresh]), remember])
+
+
+async def prepare(batch: Sequence[Incoming]) -> None:
+    """Slow work that cannot be done for some."""
+    for one in batch:
+        if one.body.mode == "unpreparable" and not is_fixed():
+            raise ZeroDivisionError
+        one.prepared = True
+
+
+async def note(rows: Sequence[LogRow]) -> None:
+    """Leave a trace of what was committed, or fail as often as the test wants."""
+    folder = Path(os.environ["TRIAL_RINGS"])
+    if (folder / "note-fails").exists():
+        (folder / "note-fails").unlink()
+        raise ZeroDivisionError
+    with (folder / "noted").open("a") as trace:
+        trace.writelines(f"{row.command_id}\n" for row in rows)
 
 
 async def ring(job: Claimed) -> Done:
@@ -192,6 +216,8 @@ def build(settings: Settings, trial: Trial | None = None) -> Worker:
                 events_topic=trial.events,
                 make_desk=lambda _partition: CounterDesk(),
                 state=StateTable("counter", key=("id",), columns=("total", "sequence")),
+                prepare=prepare,
+                after_commit=note,
                 batch=BATCH,
             ),
             Inbox(

@@ -63,10 +63,11 @@ async def test_what_cannot_be_read_is_put_aside_and_its_neighbours_go_on(
     assert envelope.parse_time(found["dead-at"].decode()) <= envelope.time_ms()
 
 
-async def test_a_key_that_breaks_the_desk_is_parked_while_its_neighbours_go_on(stage: Stage) -> None:
+@pytest.mark.parametrize("mode", ["explode", "unpreparable"])
+async def test_a_key_that_breaks_the_desk_is_parked_while_its_neighbours_go_on(stage: Stage, mode: str) -> None:
     poisoned, sound = counter_of(0), counter_of(0)
     good = [await stage.count(counter=poisoned, partition=0)]
-    await stage.count(counter=poisoned, partition=0, mode="explode")
+    await stage.count(counter=poisoned, partition=0, mode=mode)
     good += [await stage.count(counter=sound, partition=0) for _ in range(5)]
     await stage.count(counter=poisoned, partition=0)
 
@@ -79,7 +80,7 @@ async def test_a_key_that_breaks_the_desk_is_parked_while_its_neighbours_go_on(s
     assert bug is not None
     assert bug.startswith("bug: ZeroDivisionError at counter.py:")
     assert parked_too == "parked"
-    [parked] = await stage.owner.fetch(f"SELECT * FROM {stage.trial.schema}.parked")
+    [parked] = await stage.parked()
     assert parked["key"] == str(poisoned).encode()
     metrics = await worker.get("/metrics")
     assert metrics is not None
@@ -91,7 +92,7 @@ async def test_a_parked_key_stays_parked_in_the_next_process(stage: Stage) -> No
     poisoned = counter_of(0)
     await stage.count(counter=poisoned, partition=0, mode="explode")
     first = await stage.running()
-    await stage.dead()
+    await until(stage.parked)
     first.process.kill()
     await first.ended()
 
@@ -128,7 +129,7 @@ async def test_redriven_letters_are_decided_once_under_their_own_ids_when_the_bu
 
     assert len(redriven) == 2
     await stage.decided(*ids)
-    assert await stage.owner.fetch(f"SELECT * FROM {stage.trial.schema}.parked") == []
+    assert await stage.parked() == []
     listed = await dead.list_letters(stage.settings.kafka_bootstrap, stage.dead_topic)
     assert [letter.redriven for letter in listed] == [True, True]
     assert await dead.redrive(stage.settings.kafka_bootstrap, stage.dead_topic) == []
@@ -147,7 +148,7 @@ async def test_a_letter_redriven_before_the_fix_comes_back_to_the_dead_letters(s
     shown = await dead.show(stage.settings.kafka_bootstrap, stage.dead_topic, letter.offset)
     assert shown is not None
     assert shown.redriven
-    assert len(await stage.owner.fetch(f"SELECT * FROM {stage.trial.schema}.parked")) == 1
+    assert len(await until(stage.parked)) == 1
 
 
 async def test_a_worker_that_can_take_nothing_stops_and_says_so(stage: Stage) -> None:

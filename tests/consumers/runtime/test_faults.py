@@ -48,6 +48,20 @@ async def test_a_failure_anywhere_is_taken_up_by_the_same_process(stage: Stage, 
     await stage.check_history()
 
 
+async def test_an_effect_after_the_commit_that_fails_is_had_by_the_takeover_and_nothing_stays_untold(
+    stage: Stage,
+) -> None:
+    await stage.running()
+    (stage.folder / "note-fails").touch()
+
+    ids = await send_many(stage, [counter_of(0)], 3)
+
+    await stage.decided(*ids)
+    await stage.answers(*ids)
+    assert set((stage.folder / "noted").read_text().split()) == {str(one) for one in ids}
+    await stage.check_history()
+
+
 async def test_a_zombie_can_change_nothing(stage: Stage) -> None:
     counters = [counter_of(number) for number in range(3)]
     zombie = await stage.running(slot=1)

@@ -19,7 +19,7 @@ from consumers.runtime import (
     takes,
 )
 from consumers.runtime.incoming import Reading
-from consumers.runtime.outcomes import Outcomes, id_of_conflict, sift
+from consumers.runtime.outcomes import ENTRY_BYTES, Outcomes, id_of_conflict, sift
 from schemas import envelope
 from tests.consumers.runtime.builders import COUNTER, Record, command, inbox, incoming
 
@@ -112,11 +112,11 @@ def test_an_id_misused_within_one_batch_waits_for_the_outcome_of_the_first() -> 
 
 
 def test_at_least_the_last_half_of_the_outcomes_is_remembered() -> None:
-    outcomes = Outcomes(capacity=10)
+    outcomes = Outcomes(capacity_bytes=10 * (ENTRY_BYTES + 50))
     ids = [uuid4() for _ in range(100)]
 
     for one in ids:
-        outcomes.put(one, Remembered(None, b""))
+        outcomes.put(one, Remembered(None, b"r" * 50))
 
     remembered = [outcomes.get(one) is not None for one in ids]
     assert all(remembered[-5:])

@@ -174,6 +174,10 @@ class Stage:
             return []
         return await self.owner.fetch(f"SELECT * FROM {self.trial.schema}.log ORDER BY partition, src_offset")
 
+    async def parked(self) -> list[asyncpg.Record]:
+        """The keys that are set aside."""
+        return await self.owner.fetch(f"SELECT * FROM {self.trial.schema}.parked")
+
     async def decided(self, *ids: UUID, within_s: float = PATIENCE_S) -> dict[UUID, asyncpg.Record]:
         """The log rows of commands, waited for."""
 
