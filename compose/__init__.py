@@ -1,0 +1,3 @@
+"""How it runs."""
+
+__version__ = "0.1.0"

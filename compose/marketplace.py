@@ -5,7 +5,6 @@ import json
 import sys
 from collections.abc import Coroutine
 from datetime import timedelta
-from importlib.metadata import version
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
@@ -14,6 +13,7 @@ from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.table import Table
 
+from compose import __version__
 from compose.settings import ConfigurationError, Settings, load, table
 from consumers.accounts.verify import verify as verify_people
 from consumers.bids.rebuild import rebuild_views
@@ -120,7 +120,7 @@ def tap_topic(
 @topics_app.command("asyncapi")
 def print_asyncapi() -> None:
     """Print the AsyncAPI 3 document of all topics and messages."""
-    print(json.dumps(asyncapi.document(version("video-marketplace")), indent=1, ensure_ascii=False))
+    print(json.dumps(asyncapi.document(__version__), indent=1, ensure_ascii=False))
 
 
 @dead_app.command("list")

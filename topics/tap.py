@@ -1,6 +1,5 @@
 """Read a topic without disturbing its groups: for people and the data team."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from compose.settings import Settings
-from topics.catalog import BY_NAME
+from topics.catalog import CATALOG
 
 POLL_MS = 500
 
@@ -30,18 +29,23 @@ async def tap(
 
     Raises UnknownTopic, and KafkaError when the broker is away.
     """
-    base = topic.split(".")[0]
-    if base not in BY_NAME:
-        raise UnknownTopic(f"{topic} is not in the catalog: {', '.join(BY_NAME)}")
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka_bootstrap, enable_auto_commit=False)
+    known = [name for entry in CATALOG for name in (entry.name, *entry.dead_letters)]
+    if topic not in known:
+        raise UnknownTopic(f"{topic} is not in the catalog: {', '.join(known)}")
+    # Without a group, the topic's name alone assigns all its partitions.
+    consumer = AIOKafkaConsumer(
+        topic,
+        bootstrap_servers=settings.kafka_bootstrap,
+        group_id=None,
+        # No seek: one given while the first position is still being asked for may be overtaken by it.
+        auto_offset_reset="earliest" if from_start else "latest",
+        enable_auto_commit=False,
+        request_timeout_ms=10_000,
+    )
     await consumer.start()
     try:
-        places = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
-        if not places:
-            places = [TopicPartition(topic, number) for number in await _partitions(consumer, topic)]
-        consumer.assign(places)
+        places = consumer.assignment()
         ends = await consumer.end_offsets(places)
-        await (consumer.seek_to_beginning(*places) if from_start else consumer.seek_to_end(*places))
         while follow or await _unread(consumer, ends):
             for records in (await consumer.getmany(timeout_ms=POLL_MS)).values():
                 for record in records:
@@ -50,15 +54,6 @@ async def tap(
                         yield shown
     finally:
         await consumer.stop()
-
-
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> list[int]:
-    async with asyncio.timeout(10):
-        while True:
-            await consumer.topics()
-            if found := consumer.partitions_for_topic(topic):
-                return sorted(found)
-            await asyncio.sleep(0.1)
 
 
 async def _unread(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> bool:
