@@ -4,17 +4,16 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import RedisError
 
 from compose.settings import Settings
 from edge_api.gcra import Limit, Verdict, arrive, verdict
 from edge_api.problems import Problem, unavailable
 from edge_api.tokens import CHALLENGE, Caller
+from edge_api.turnstile import Turnstile
 
 PREFIX = "/api/v1"
 AWAY_S = 1.0
@@ -33,9 +32,7 @@ class Admission:
 
     def __init__(self, redis: Redis, settings: Settings) -> None:
         """Take the limits from the settings."""
-        self._redis = redis
-        self._script = (Path(__file__).parent / "limits.lua").read_text()
-        self._sha = ""
+        self._turnstile = Turnstile(redis)
         self._away_until = 0.0
         self._arrivals: OrderedDict[str, float] = OrderedDict()
         self._per_address = Limit("address", settings.limit_per_address_per_hour, 3_600)
@@ -88,25 +85,16 @@ class Admission:
         self, limits: Sequence[tuple[str, Limit]], for_everyone: int, caller: Caller | None
     ) -> tuple[str, list[Verdict]]:
         keys = [] if caller is None else token_keys(caller)
-        args = [len(keys), "0" if caller is None else repr(caller.issued_at), for_everyone]
+        args = [len(keys), 0 if caller is None else caller.issued_at, len(limits), for_everyone]
         for _, limit in limits:
             args += [limit.interval_ms, limit.period_ms]
-        answer = await self._evaluate([*keys, *(key for key, _ in limits)], args)
+        answer = await self._turnstile.ask([*keys, *(key for key, _ in limits)], args)
         state, now_ms, refused = answer[0], float(answer[1]), int(answer[2])
         verdicts = [
             verdict(limit, number != refused, float(arrival), now_ms)
             for number, ((_, limit), arrival) in enumerate(zip(limits, answer[3:], strict=False), 1)
         ]
         return state, verdicts
-
-    async def _evaluate(self, keys: list[str], args: list[Any]) -> list[Any]:
-        if self._sha:
-            try:
-                return list(await self._redis.evalsha(self._sha, len(keys), *keys, *args))
-            except NoScriptError:
-                log.info("Redis was started anew: the script is loaded again")
-        self._sha = str(await self._redis.script_load(self._script))
-        return list(await self._redis.evalsha(self._sha, len(keys), *keys, *args))
 
     def _count_here(self, limits: Sequence[tuple[str, Limit]]) -> list[Verdict]:
         now_ms = time.time() * 1000

@@ -37,7 +37,7 @@ def refusal(reply: Reply) -> Problem:
     more.pop("code", None)
     detail = more.pop("detail", None) or CODES.get(reply.code, CODES["refused"]).title + "."
     headers = {"Retry-After": str(more["retryAfterS"])} if "retryAfterS" in more else None
-    return Problem(reply.code, detail, status=status_of(reply.code), headers=headers, **more)
+    return Problem(reply.code, detail, status=status_of(reply.code), headers=headers, more=more)
 
 
 class Told(NamedTuple):

@@ -160,14 +160,14 @@ async def block(request: Request, auction_id: AuctionId, _: SignedIn, body: Bloc
     return await ask(request, sender, "BlockBidder", auction_id, written(meant))
 
 
-@routes.post("/auctions/{auction_id}/watch", **says("Watch an auction", Done, command=True))
+@routes.post("/auctions/{auction_id}/watch", **says("Watch an auction", Done, command=True, refuses=("not_found",)))
 async def watch(request: Request, auction_id: AuctionId, caller: SignedIn, sender: From) -> Response:
     """Keeps it in the caller's list of watched auctions."""
     command = users.WatchAuction(user_id=caller.user_id, auction_id=auction_id)
     return await ask(request, sender, "WatchAuction", caller.user_id, written(command))
 
 
-@routes.delete("/auctions/{auction_id}/watch", **says("Watch no longer", Done, command=True))
+@routes.delete("/auctions/{auction_id}/watch", **says("Watch no longer", Done, command=True, refuses=("not_found",)))
 async def unwatch(request: Request, auction_id: AuctionId, caller: SignedIn, sender: From) -> Response:
     """The opposite of watching."""
     command = users.UnwatchAuction(user_id=caller.user_id, auction_id=auction_id)

@@ -175,7 +175,10 @@ async def refresh(request: Request, body: Refresh, sender: From) -> Response:
     return await ask(request, sender, "RefreshSession", shown.user_id, written(command))
 
 
-@routes.post("/auth/logout", **says("End this session", Done, body=True, command=True))
+@routes.post(
+    "/auth/logout",
+    **says("End this session", Done, body=True, command=True, refuses=("not_found", "not_allowed", "invalid_token")),
+)
 async def logout(request: Request, caller: SignedIn, sender: From, body: Refresh | None = None) -> Response:
     """Ends the session of the access token, or that of a refresh token of the same account; both die at once."""
     edge = edge_of(request)
@@ -191,7 +194,7 @@ async def logout(request: Request, caller: SignedIn, sender: From, body: Refresh
     return answer
 
 
-@routes.post("/auth/logout-all", **says("End all sessions", Done, command=True))
+@routes.post("/auth/logout-all", **says("End all sessions", Done, command=True, refuses=("not_found",)))
 async def logout_all(request: Request, caller: SignedIn, sender: From) -> Response:
     """Ends every session of the account, this one too."""
     command = users.LogOutAll(user_id=caller.user_id)
@@ -207,7 +210,7 @@ async def logout_all(request: Request, caller: SignedIn, sender: From) -> Respon
         Renewed,
         body=True,
         command=True,
-        refuses=("invalid_credentials", "too_many_attempts"),
+        refuses=("invalid_credentials", "too_many_attempts", "not_found"),
     ),
 )
 async def change_password(request: Request, caller: SignedIn, body: PasswordChange, sender: From) -> Response:

@@ -30,7 +30,7 @@ AT_ACCOUNTS = "SELECT command_type, aggregate, actor, reply FROM accounts.comman
 
 OF_BIDS = frozenset(message.name for message in MESSAGES if message.topic == AUCTION_COMMANDS.name)
 
-REFUSALS = tuple(code for code, told in CODES.items() if 401 <= told.status <= 429)
+REFUSALS = tuple(code for code, told in CODES.items() if 401 <= told.status <= 429 and code != "login_required")
 
 _read_reply = msgspec.json.Decoder(Reply).decode
 

@@ -134,7 +134,7 @@ def redis_of(settings: Settings) -> Redis:
         socket_connect_timeout=REDIS_TIMEOUT_S,
         retry=Retry(NoBackoff(), 1),
     )
-    return Redis(connection_pool=pool)
+    return Redis.from_pool(pool)
 
 
 def edge_of(request: HTTPConnection) -> Edge:

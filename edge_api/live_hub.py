@@ -184,17 +184,18 @@ class Hub:
                 continue
             try:
                 event = read_event(record.value or b"")
-            except msgspec.MsgspecError:
+                if not is_shown(event):
+                    continue
+                if room is not None:
+                    touched[room] = record.timestamp
+                    if not room.hear(event):
+                        self.rooms.mend(room)
+                if self._is_new(auction_id, event.sequence):
+                    notes.extend(notes_of(event, auction_id, self.presence))
+            except (msgspec.MsgspecError, ValueError) as error:
+                # Whatever it was, the next event of this auction shows the gap, and the log fills it.
                 live_metrics.UNREADABLE.inc()
-                continue
-            if not is_shown(event):
-                continue
-            if room is not None:
-                if not room.hear(event):
-                    self.rooms.mend(room)
-                touched[room] = record.timestamp
-            if self._is_new(auction_id, event.sequence):
-                notes.extend(notes_of(event, auction_id, self.presence))
+                log.error("an event cannot be read", offset=record.offset, error=type(error).__name__)
         for room, at_ms in touched.items():
             await room.flush()
             live_metrics.DELAY.observe(max(0, time_ms() - at_ms) / 1000)

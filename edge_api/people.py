@@ -32,7 +32,7 @@ async def own_profile(request: Request, caller: SignedIn) -> Response:
 
 @routes.patch(
     "/users/me",
-    **says("Change the profile", ProfileChanged, body=True, command=True, refuses=("username_taken",)),
+    **says("Change the profile", ProfileChanged, body=True, command=True, refuses=("username_taken", "not_found")),
 )
 async def change_profile(request: Request, caller: SignedIn, body: ProfileChange, sender: From) -> Response:
     """Changes username or full name; what is absent stays."""
@@ -43,7 +43,7 @@ async def change_profile(request: Request, caller: SignedIn, body: ProfileChange
 
 @routes.delete(
     "/users/me",
-    **says("Leave", Done, body=True, command=True, refuses=("invalid_credentials", "too_many_attempts")),
+    **says("Leave", Done, body=True, command=True, refuses=("invalid_credentials", "too_many_attempts", "not_found")),
 )
 async def erase(request: Request, caller: SignedIn, body: Erasure, sender: From) -> Response:
     """Erases the person everywhere; needs the password, since it cannot be undone."""
@@ -54,7 +54,7 @@ async def erase(request: Request, caller: SignedIn, body: Erasure, sender: From)
 
 @routes.post(
     "/users/me/seller",
-    **says("Become a seller", Renewed, command=True, refuses=("email_not_verified",)),
+    **says("Become a seller", Renewed, command=True, refuses=("email_not_verified", "not_found")),
 )
 async def become_seller(request: Request, caller: SignedIn, sender: From) -> Response:
     """Adds role seller; needs a confirmed e-mail address. Older access tokens die, the answer has a new one."""
@@ -100,7 +100,7 @@ async def follow(request: Request, user_id: UserId, caller: SignedIn, sender: Fr
     )
 
 
-@routes.delete("/users/{user_id}/follow", **says("Follow no longer", Done, command=True))
+@routes.delete("/users/{user_id}/follow", **says("Follow no longer", Done, command=True, refuses=("not_found",)))
 async def unfollow(request: Request, user_id: UserId, caller: SignedIn, sender: From) -> Response:
     """The opposite of following."""
     return await _about_oneself(

@@ -40,13 +40,13 @@ class Problem(HTTPException):
         errors: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
         status: int | None = None,
-        **more: Any,
+        more: Mapping[str, Any] | None = None,
     ) -> None:
         """Take a code of edge_api.codes and a sentence for a person; neither repeats what was sent."""
         super().__init__(CODES[code].status if status is None else status, detail, dict(headers or {}))
         self.code = code
         self.errors = errors
-        self.more = more
+        self.more = more or {}
 
 
 def unavailable(detail: str, *, retry_after_s: int = RETRY_AFTER_S) -> Problem:

@@ -24,28 +24,35 @@ HEAD_BYTES_MAX = 32_768
 class BoundedProtocol(HttpToolsProtocol):
     """Refuses a head larger than HEAD_BYTES_MAX, which the parser alone would collect without end."""
 
-    _head_bytes = 0
     _in_head = False
+    _began = False
+    _head_bytes = 0
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, and end a connection whose head does not come to its end."""
-        if self._in_head:
-            self._head_bytes += len(data)
+        self._began = False
         super().data_received(data)
-        if self._in_head and self._head_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
+        if not self._in_head:
+            return
+        # Where in this chunk the head began is not known: what was read of it counts, later chunks count whole.
+        self._head_bytes = self._read_bytes() if self._began else self._head_bytes + len(data)
+        if self._head_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
             self.send_400_response("The head of the request is too large.")
 
     def on_message_begin(self) -> None:
         """A head begins."""
-        self._in_head, self._head_bytes = True, 0
+        self._in_head = self._began = True
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """The head has come to its end; raises for a path that is no text, which the parser answers with 400."""
+        """The head has come to its end; raises for one that is too large, which the parser answers with 400."""
         self._in_head = False
-        if sum(len(name) + len(value) for name, value in self.headers) + len(self.url) > HEAD_BYTES_MAX:
+        if self._read_bytes() > HEAD_BYTES_MAX:
             raise httptools.HttpParserError("head too large")
         super().on_headers_complete()
+
+    def _read_bytes(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
     def send_400_response(self, msg: str) -> None:
         """Tell what HTTP itself was broken, in the form of every other problem."""

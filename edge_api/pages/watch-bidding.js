@@ -20,12 +20,13 @@ export function bidding(id, { at, cash, sessionChanged }) {
   }
 
   function paint(now = known) {
+    if (known?.leads && !now.leads && at("bid-said").dataset.tone === "good") say(""); // No longer true.
     known = now;
     const who = session.get();
     const closed = known.isOver || known.closing || known.status === "scheduled";
-    at("bidding").hidden = known.isOver && !who;
-    form.hidden = !who || known.isOver;
-    at("login").hidden = Boolean(who) || known.isOver;
+    at("bidding").hidden = known.isOver;
+    form.hidden = !who;
+    at("login").hidden = Boolean(who);
     at("who").hidden = !who;
     at("who-text").textContent = who ? `Logged in as ${who.username}.` : "";
     at("bid-fields").disabled = closed || busy;

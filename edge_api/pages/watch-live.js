@@ -17,7 +17,8 @@ export class Live {
   #wait = null;
   #pulse = null;
   #asked = null;
-  #again = false;
+  #again = false; // Asked for what came after the last known event.
+  #lost = false;
 
   /** `tell(frame)` gets snapshots, events in order and notes; `state(name, detail)` what to show of the connection. */
   constructor(auction, clock, { tell, state }) {
@@ -32,7 +33,9 @@ export class Live {
   /** Connect at once, whatever was planned; with another session than before, or after waiting. */
   now() {
     clearTimeout(this.#wait);
-    this.#wait = null;
+    clearInterval(this.#pulse);
+    this.#wait = this.#asked = null;
+    this.#again = false;
     const old = this.#socket;
     this.#socket = null;
     old?.close?.(1000); // While a ticket is asked for there is no socket yet.
@@ -74,7 +77,11 @@ export class Live {
     if (this.#asked !== null || this.#socket?.readyState !== WebSocket.OPEN) return;
     const asked = (this.#asked = performance.now());
     this.#say({ op: "ping" });
-    setTimeout(() => this.#asked === asked && this.now(), ANSWER_MS);
+    setTimeout(() => {
+      if (this.#asked !== asked) return;
+      this.#lost = true;
+      this.now();
+    }, ANSWER_MS);
   }
 
   #look() {
@@ -122,8 +129,8 @@ export class Live {
 
   #ready(missed) {
     this.#attempt = 0;
-    const resumed = this.#again && missed !== null;
-    this.#again = false;
+    const resumed = this.#lost && missed !== null;
+    this.#again = this.#lost = false;
     this.#state("live", resumed ? "Live again, nothing missed" : "Live");
     if (resumed) setTimeout(() => this.#socket?.readyState === WebSocket.OPEN && this.#state("live", "Live"), 4000);
   }
@@ -135,9 +142,7 @@ export class Live {
   }
 
   #closed(event) {
-    clearInterval(this.#pulse);
-    this.#asked = null;
-    this.#again = false;
+    this.#lost = true;
     this.#clock.doubt();
     const told = /reconnectAfterMs=(\d+)/.exec(event.reason);
     if (event.code === 4003) this.#tell({ event: "session_over" });

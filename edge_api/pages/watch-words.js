@@ -30,7 +30,7 @@ export function money(amount, currency) {
 
 /** What somebody typed as an amount: a number of major units, or null when it is none. */
 export function typedAmount(text) {
-  const plain = text.trim().replace(/^[^\d.,]+/, "").replace(",", ".");
+  const plain = text.trim().replace(/^[^\d.,-]+/, "").replace(",", ".");
   return /^\d{1,8}(\.\d{1,2})?$/.test(plain) && Number(plain) > 0 ? Number(plain) : null;
 }
 

@@ -40,9 +40,9 @@ const HEARD = {
     announce(`${data.bidderId === known.you ? "You lead" : `${alias(data.bidderId)} leads`} with ${cash(data.amount)}.`);
   },
   auction_extended: ({ data }) => {
-    const later = Math.round((Date.parse(data.endTime) - Date.parse(known.endTime)) / 1000);
+    const seconds = Math.round((Date.parse(data.endTime) - Date.parse(known.endTime)) / 1000);
     known.endTime = data.endTime;
-    flashExtension(`A late bid: ${later} s more, until ${moment(data.endTime)}.`);
+    flashExtension(`A late bid: ${seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} min`} more, until ${moment(data.endTime)}.`);
   },
   auction_created: ({ data }) => Object.assign(known, data),
   auction_updated: ({ data }) => Object.assign(known, data, { minimumNextBid: data.startingPrice }),
@@ -115,6 +115,7 @@ function paint() {
   at("currency").textContent = known.currency;
   paintPrice();
   paintStanding();
+  at("history-empty").textContent = isOver() ? "There were no bids." : "No bids yet.";
   at("count").textContent = known.bidCount ? `· ${known.bidCount}` : "";
   tick();
   form.paint({ ...known, isOver: isOver(), leads: known.you !== null && known.leaderAlias === known.you });
@@ -126,9 +127,10 @@ function paintPrice() {
   at("amount").textContent = cash(bid ? known.currentBid : known.startingPrice);
   at("amount").classList.toggle("long", at("amount").textContent.length > 10);
   const who = known.leaderAlias === known.you && known.you ? "you" : known.leaderAlias && alias(known.leaderAlias);
-  at("leader").textContent = bid ? `${inWords(known.bidCount)} · ${who} ${isOver() ? "led" : who === "you" ? "lead" : "leads"}` : "No bids yet";
+  const count = known.bidCount ? inWords(known.bidCount) : "No bids";
+  at("leader").textContent = isOver() || !bid ? count : `${count} · ${who} ${who === "you" ? "lead" : "leads"}`;
   chip("reserve", known.hasReserve && (known.reserveMet ? "Reserve met" : "Reserve not met yet"), known.reserveMet);
-  chip("buy-now", known.buyNowPrice != null && `Buy It Now: ${cash(known.buyNowPrice)}`);
+  chip("buy-now", !isOver() && known.buyNowPrice != null && `Buy It Now: ${cash(known.buyNowPrice)}`);
 }
 
 function chip(name, text, good = false) {

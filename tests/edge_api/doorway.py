@@ -12,6 +12,7 @@ import msgspec
 from compose.settings import Settings
 from edge_api.app import build
 from edge_api.edge import Edge
+from edge_api.gcra import Verdict
 from producers.commands import Command, Pending, Unavailable
 from schemas.envelope import Reply, new_command_id, time_ms
 
@@ -101,6 +102,16 @@ class Doorway:
         # Redis is known to be away, so that no test waits for it: limits are counted in the process.
         self.edge.admission._away_until = float("inf")
         self.app = build(self.edge)
+
+    def redis_is_back(self) -> None:
+        """Everyone is admitted, as by a Redis that has nothing against anybody."""
+        admission = self.edge.admission
+        admission._away_until = 0.0
+
+        async def admit(**_about: object) -> Verdict:
+            return Verdict(admission._per_address, allowed=True, remaining=1, reset_s=0, retry_s=0)
+
+        admission.admit = admit  # type: ignore[method-assign]
 
     def client(
         self, *, user: UUID | None = None, roles: tuple[str, ...] = ("buyer",), authorization: str | None = None

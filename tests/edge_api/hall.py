@@ -1,8 +1,9 @@
 """A live process without servers: real sockets on a free port, with Redis, Postgres and the tail played by the test."""
 
+import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 import websockets
 from redis.exceptions import ConnectionError as RedisAway
 
-from edge_api import live_views
+from edge_api import live_hub, live_sockets, live_views
 from edge_api.live import listen
 from edge_api.live_frames import Event, Standing
 from edge_api.live_hub import Hub
@@ -76,7 +77,7 @@ class Hall:
 def record(event: Event | bytes) -> Any:
     """A record of `auction-events`."""
     value = event if isinstance(event, bytes) else msgspec.json.encode(event)
-    return SimpleNamespace(key=LAMP.encode(), value=value, timestamp=0)
+    return SimpleNamespace(key=LAMP.encode(), value=value, timestamp=0, offset=0)
 
 
 class Client:
@@ -89,7 +90,8 @@ class Client:
         await self.connection.send(json.dumps(message))
 
     async def next(self) -> dict[str, Any]:
-        frame: dict[str, Any] = json.loads(await self.connection.recv())
+        async with asyncio.timeout(5):
+            frame: dict[str, Any] = json.loads(await self.connection.recv())
         return frame
 
     async def watch(self, auction: str = LAMP, **more: Any) -> dict[str, Any]:
@@ -99,7 +101,8 @@ class Client:
 
     async def closed(self) -> tuple[int | None, str | None]:
         """Code and reason with which the server closed it."""
-        await self.connection.wait_closed()
+        async with asyncio.timeout(5):
+            await self.connection.wait_closed()
         return self.connection.close_code, self.connection.close_reason
 
 
@@ -134,10 +137,20 @@ def books(monkeypatch: pytest.MonkeyPatch) -> Books:
 
 
 @pytest.fixture
-async def hall(books: Books) -> AsyncIterator[Hall]:
+async def hall(books: Books, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hall]:
+    monkeypatch.setattr(live_hub, "BEAT_S", 0.02)
+    monkeypatch.setattr(live_hub, "PING_EVERY", 4)
+    monkeypatch.setattr(live_sockets, "GOODBYE_S", 0.1)
     redis = Redis()
     hub = Hub(None, redis, pseudonym_secret=SECRET, trusted=frozenset())  # type: ignore[arg-type]
     server = await listen(hub, frozenset({HERE}), "127.0.0.1", 0)
     yield Hall(hub, redis, server.sockets[0].getsockname()[1])
     server.close()
     await hub.say_goodbye(1)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Wait for something that the code under test does by itself."""
+    async with asyncio.timeout(5):
+        while not true():  # noqa: ASYNC110  nobody tells when it has happened
+            await asyncio.sleep(0.005)

@@ -61,22 +61,18 @@ CURRENCY = Kind((*NO_TEXT, '"usd"', '"US"', '"DOLLARS"', '"US$"', r'"US\u0000"',
 FLAG = Kind(('"yes"', '"true"', "1", "0", "1.0", "[]", "{}", "NaN", "null"))
 UUID = Kind(("1", "1.5", "true", "[]", "{}", '""', '"nobody"', text(f"{ANNA}0"), r'"\u0000"'))
 TIME = Kind(
-    ("1", "1800000000", "1.8e9", "true", "[]", '""', '"tomorrow"', '"1800000000"', '"2027-01-01"')
-    + ('"2027-01-01T00:00:00"', '"2027-13-01T00:00:00Z"', '"2027-01-01T25:00:00Z"')
+    (
+        *("1", "1800000000", "1.8e9", "true", "[]", '""', '"tomorrow"', '"1800000000"', '"2027-01-01"'),
+        *('"2027-01-01T00:00:00"', '"2027-13-01T00:00:00Z"', '"2027-01-01T25:00:00Z"'),
+    )
 )
 CHOICE = Kind(("1", "true", "[]", "{}", '""', '"nonsense"', r'"hard\u0000"'))
 EMAIL = Kind(
     (
         *NO_TEXT,
-        '""',
-        '"nobody"',
-        '"a@b"',
-        '"a b@example.org"',
-        '"@example.org"',
-        '"a@"',
-        '"a@example.org, b@example.org"',
-    )
-    + (text("a\x00@example.org"), text("a@example.org\r\nBcc: b@example.org"), text(f"{'a' * 250}@example.org")),
+        *('""', '"nobody"', '"a@b"', '"a b@example.org"', '"@example.org"', '"a@"', '"a@example.org, b@example.org"'),
+        *(text("a\x00@example.org"), text("a@example.org\r\nBcc: b@example.org"), text(f"{'a' * 250}@example.org")),
+    ),
     required=True,
 )
 USERNAME = Kind((*NO_TEXT, '""', '"ab"', text("x" * 31), '"a b"', '"-ab"', '"a\u202eb"', '"mîna"', '"<b>"'))

@@ -22,11 +22,11 @@ def wrong(body: str, model: type = CreateAuction) -> list[tuple[str, str]]:
     ("said", "minor"),
     [("150", 15_000), ("150.5", 15_050), ("150.25", 15_025), ("0.1", 10), ("99999999.99", 9_999_999_999), ("0.29", 29)],
 )
-def test_an_amount_is_what_was_written(said: str, minor: int):
+def test_an_amount_is_what_was_written(said: str, minor: int) -> None:
     assert read(PlaceBid, f'{{"amount":{said}}}'.encode()).amount == minor
 
 
-def test_an_amount_goes_on_as_it_came():
+def test_an_amount_goes_on_as_it_came() -> None:
     assert written(read(PlaceBid, b'{"maxAmount":150.29,"amount":0.1}')) == (
         b'{"amount":0.1,"maxAmount":150.29,"confirmed":false}'
     )
@@ -54,23 +54,23 @@ def test_an_amount_goes_on_as_it_came():
         ('"title":"Lens\\ud800","startingPrice":100,"duration":3600', "title"),
     ],
 )
-def test_the_wrong_field_is_named(fields: str, field: str):
+def test_the_wrong_field_is_named(fields: str, field: str) -> None:
     assert field in [name for name, _ in wrong(f"{{{fields}}}")]
 
 
 @pytest.mark.parametrize(
     "body", ["", "{", "nonsense", '{"a":NaN}', '{"a":Infinity}', '{"a":1,"a":2}', "\ud800", "[" * 10_000, '{"a":01}']
 )
-def test_what_is_no_json_of_ours_is_refused_whole(body: str):
+def test_what_is_no_json_of_ours_is_refused_whole(body: str) -> None:
     assert wrong(body) == [("body", "malformed_json")]
 
 
 @pytest.mark.parametrize("body", ["[]", "1", '"text"', "null", "true"])
-def test_a_body_is_an_object(body: str):
+def test_a_body_is_an_object(body: str) -> None:
     assert wrong(body) == [("body", "object")]
 
 
-def test_what_was_sent_is_not_repeated():
+def test_what_was_sent_is_not_repeated() -> None:
     with pytest.raises(Problem) as raised:
         read(PlaceBid, b'{"amount":"hunter2-the-secret"}')
 

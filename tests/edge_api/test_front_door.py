@@ -23,7 +23,7 @@ def problem(answer: httpx.Response, status: int, code: str) -> dict[str, object]
     return body
 
 
-async def test_a_request_id_is_taken_and_goes_with_the_command(doorway: Doorway, anna: httpx.AsyncClient):
+async def test_a_request_id_is_taken_and_goes_with_the_command(doorway: Doorway, anna: httpx.AsyncClient) -> None:
     answer = await anna.post(BIDS, json=BID, headers={"X-Request-ID": "order-66.a_b"})
 
     assert answer.headers["x-request-id"] == "order-66.a_b"
@@ -31,14 +31,14 @@ async def test_a_request_id_is_taken_and_goes_with_the_command(doorway: Doorway,
 
 
 @pytest.mark.parametrize("sent", ["", "x" * 129, "with space", "new\tline", "<script>"])
-async def test_a_request_id_that_is_not_sane_is_replaced(nobody: httpx.AsyncClient, sent: str):
+async def test_a_request_id_that_is_not_sane_is_replaced(nobody: httpx.AsyncClient, sent: str) -> None:
     made = (await nobody.get("/time", headers={"X-Request-ID": sent})).headers["x-request-id"]
 
     assert made != sent
     assert len(made) == 32
 
 
-async def test_a_trace_goes_on_with_the_command(doorway: Doorway, anna: httpx.AsyncClient):
+async def test_a_trace_goes_on_with_the_command(doorway: Doorway, anna: httpx.AsyncClient) -> None:
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
 
     await anna.post(BIDS, json=BID, headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
@@ -51,13 +51,13 @@ async def test_a_trace_goes_on_with_the_command(doorway: Doorway, anna: httpx.As
 @pytest.mark.parametrize(
     "sent", ["", "00-00000000000000000000000000000000-00f067aa0ba902b7-01", "ff-x-y-z", "00-4BF9-1-01"]
 )
-async def test_a_trace_that_is_none_is_begun_anew(doorway: Doorway, anna: httpx.AsyncClient, sent: str):
+async def test_a_trace_that_is_none_is_begun_anew(doorway: Doorway, anna: httpx.AsyncClient, sent: str) -> None:
     await anna.post(BIDS, json=BID, headers={"traceparent": sent})
 
     assert (doorway.workers.asked[0].traceparent or "").endswith("-00")
 
 
-async def test_every_answer_says_how_it_may_be_used(nobody: httpx.AsyncClient):
+async def test_every_answer_says_how_it_may_be_used(nobody: httpx.AsyncClient) -> None:
     for path in ("/time", "/nothing-here"):
         headers = (await nobody.get(path)).headers
         assert headers["x-content-type-options"] == "nosniff"
@@ -69,12 +69,12 @@ async def test_every_answer_says_how_it_may_be_used(nobody: httpx.AsyncClient):
         assert headers["ratelimit-policy"] == "1000000;w=3600"
 
 
-async def test_outside_the_local_stack_browsers_are_told_to_use_tls():
+async def test_outside_the_local_stack_browsers_are_told_to_use_tls() -> None:
     async with Doorway(environment="production").client() as client:
         assert "max-age=31536000" in (await client.get("/time")).headers["strict-transport-security"]
 
 
-async def test_only_configured_origins_may_read_answers():
+async def test_only_configured_origins_may_read_answers() -> None:
     async with Doorway(cors_origins="https://app.example").client() as client:
         ours = (await client.get("/time", headers={"Origin": "https://app.example"})).headers
         theirs = (await client.get("/time", headers={"Origin": "https://evil.example"})).headers
@@ -86,7 +86,7 @@ async def test_only_configured_origins_may_read_answers():
     assert ours["vary"] == theirs["vary"] == "Origin"
 
 
-async def test_a_browser_may_ask_beforehand():
+async def test_a_browser_may_ask_beforehand() -> None:
     async with Doorway(cors_origins="https://app.example").client() as client:
         answer = await client.options(
             BIDS, headers={"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
@@ -97,26 +97,26 @@ async def test_a_browser_may_ask_beforehand():
     assert "Idempotency-Key" in answer.headers["access-control-allow-headers"]
 
 
-async def test_what_is_not_there_is_a_problem(nobody: httpx.AsyncClient):
+async def test_what_is_not_there_is_a_problem(nobody: httpx.AsyncClient) -> None:
     problem(await nobody.get("/nothing-here"), 404, "route_not_found")
     problem(await nobody.get(f"{nobody.base_url}".replace("/api/v1", "/metrics")), 404, "route_not_found")
 
 
-async def test_another_method_is_a_problem_that_names_the_right_ones(nobody: httpx.AsyncClient):
+async def test_another_method_is_a_problem_that_names_the_right_ones(nobody: httpx.AsyncClient) -> None:
     answer = await nobody.delete("/time")
 
     problem(answer, 405, "method_not_allowed")
     assert answer.headers["allow"] == "GET"
 
 
-async def test_a_body_must_be_json(doorway: Doorway, anna: httpx.AsyncClient):
+async def test_a_body_must_be_json(doorway: Doorway, anna: httpx.AsyncClient) -> None:
     for media_type in ("text/plain", "application/x-www-form-urlencoded", "application/jsonp", ""):
         answer = await anna.post(BIDS, content=b'{"amount": 150}', headers={"Content-Type": media_type})
         problem(answer, 415, "unsupported_media_type")
     assert not doorway.workers.asked
 
 
-async def test_a_charset_may_be_named(doorway: Doorway, anna: httpx.AsyncClient):
+async def test_a_charset_may_be_named(doorway: Doorway, anna: httpx.AsyncClient) -> None:
     answer = await anna.post(
         BIDS, content=b'{"amount": 150}', headers={"Content-Type": "Application/JSON; charset=utf-8"}
     )
@@ -124,7 +124,7 @@ async def test_a_charset_may_be_named(doorway: Doorway, anna: httpx.AsyncClient)
     assert answer.status_code == 201
 
 
-async def test_a_large_body_is_refused_by_its_length_alone(doorway: Doorway, anna: httpx.AsyncClient):
+async def test_a_large_body_is_refused_by_its_length_alone(doorway: Doorway, anna: httpx.AsyncClient) -> None:
     answer = await anna.post(BIDS, content=b" " * (BODY_BYTES_MAX + 1), headers={"Content-Type": "application/json"})
 
     problem(answer, 413, "body_too_large")
@@ -133,7 +133,7 @@ async def test_a_large_body_is_refused_by_its_length_alone(doorway: Doorway, ann
 
 
 @pytest.mark.parametrize("path", [BIDS, "/auctions", "/auth/logout-all"])
-async def test_a_large_body_without_a_length_is_refused_while_it_comes(doorway: Doorway, path: str):
+async def test_a_large_body_without_a_length_is_refused_while_it_comes(doorway: Doorway, path: str) -> None:
     sent = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -149,7 +149,7 @@ async def test_a_large_body_without_a_length_is_refused_while_it_comes(doorway: 
     assert not doorway.workers.asked
 
 
-async def test_a_body_of_exactly_the_limit_is_read(doorway: Doorway, anna: httpx.AsyncClient):
+async def test_a_body_of_exactly_the_limit_is_read(doorway: Doorway, anna: httpx.AsyncClient) -> None:
     body = b'{"amount": 150}'.ljust(BODY_BYTES_MAX)
 
     answer = await anna.post(BIDS, content=body, headers={"Content-Type": "application/json"})
@@ -157,7 +157,7 @@ async def test_a_body_of_exactly_the_limit_is_read(doorway: Doorway, anna: httpx
     assert answer.status_code == 201
 
 
-async def test_a_mistake_of_ours_is_told_without_its_cause(doorway: Doorway, anna: httpx.AsyncClient):
+async def test_a_mistake_of_ours_is_told_without_its_cause(doorway: Doorway, anna: httpx.AsyncClient) -> None:
     def break_down(_command: object) -> object:
         raise ZeroDivisionError("the secret cause")
 
@@ -168,11 +168,13 @@ async def test_a_mistake_of_ours_is_told_without_its_cause(doorway: Doorway, ann
         assert "secret" not in answer.text
 
 
-async def test_while_a_server_is_away_the_caller_is_told_to_come_again(doorway: Doorway, nobody: httpx.AsyncClient):
+async def test_while_a_server_is_away_the_caller_is_told_to_come_again(
+    doorway: Doorway, nobody: httpx.AsyncClient
+) -> None:
     async def away(_sql: str, *_args: object) -> list[object]:
         raise ConnectionRefusedError
 
-    doorway.edge.rows = away  # type: ignore[method-assign]
+    doorway.edge.rows = away  # type: ignore[method-assign, assignment]
 
     answer = await nobody.get("/auctions")
 
@@ -180,14 +182,14 @@ async def test_while_a_server_is_away_the_caller_is_told_to_come_again(doorway: 
     assert int(answer.headers["retry-after"]) > 0
 
 
-async def test_who_is_not_logged_in_is_told_so_before_the_body_is_looked_at(nobody: httpx.AsyncClient):
+async def test_who_is_not_logged_in_is_told_so_before_the_body_is_looked_at(nobody: httpx.AsyncClient) -> None:
     for path in (BIDS, "/auctions", "/auth/logout"):
         answer = await nobody.post(path, content=b"{not json", headers={"Content-Type": "application/json"})
         problem(answer, 401, "login_required")
         assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
-async def test_a_bad_token_is_told_where_one_is_needed_and_keeps_nobody_from_logging_in(doorway: Doorway):
+async def test_a_bad_token_is_told_where_one_is_needed_and_keeps_nobody_from_logging_in(doorway: Doorway) -> None:
     doorway.workers.says = lambda command: accepted(command, "mail_requested")
     async with doorway.client(authorization="Bearer nonsense") as client:
         problem(await client.post(BIDS, json=BID), 401, "invalid_token")
@@ -198,17 +200,17 @@ async def test_a_bad_token_is_told_where_one_is_needed_and_keeps_nobody_from_log
     assert answer.status_code == 200
 
 
-async def test_a_login_of_another_kind_is_no_token(doorway: Doorway):
+async def test_a_login_of_another_kind_is_no_token(doorway: Doorway) -> None:
     async with doorway.client(authorization="Basic YTpi") as client:
         problem(await client.post(BIDS, json=BID), 401, "invalid_token")
 
 
-async def test_while_redis_is_away_an_old_token_is_not_taken(doorway: Doorway):
+async def test_while_redis_is_away_an_old_token_is_not_taken(doorway: Doorway) -> None:
     async with doorway.client(authorization=f"Bearer {doorway.token(age_s=901)}") as client:
         problem(await client.post(BIDS, json=BID), 503, "service_unavailable")
 
 
-async def test_while_redis_is_away_nobody_gets_new_tokens(nobody: httpx.AsyncClient):
+async def test_while_redis_is_away_nobody_gets_new_tokens(nobody: httpx.AsyncClient) -> None:
     for path, body in (
         ("/auth/login", {"email": "anna@example.org", "password": "secret-enough-1"}),
         ("/auth/refresh", {"refreshToken": f"{ANNA}.{ANNA}.x"}),
@@ -217,7 +219,7 @@ async def test_while_redis_is_away_nobody_gets_new_tokens(nobody: httpx.AsyncCli
         problem(await nobody.post(path, json=body), 503, "service_unavailable")
 
 
-async def test_while_redis_is_away_limits_are_counted_here():
+async def test_while_redis_is_away_limits_are_counted_here() -> None:
     doorway = Doorway(limit_per_address_per_hour=3)
     async with doorway.client() as client:
         answers = [await client.get("/time") for _ in range(4)]
@@ -228,7 +230,7 @@ async def test_while_redis_is_away_limits_are_counted_here():
     assert int(answers[-1].headers["retry-after"]) == 1200
 
 
-async def test_an_address_is_that_of_the_client_behind_our_own_proxy_only():
+async def test_an_address_is_that_of_the_client_behind_our_own_proxy_only() -> None:
     doorway = Doorway(limit_per_address_per_hour=1, trusted_proxies="203.0.113.9, 10.0.0.1")
     async with doorway.client() as client:
         first = await client.get("/time", headers={"X-Forwarded-For": "9.9.9.9, 198.51.100.1, 10.0.0.1"})
@@ -242,7 +244,7 @@ async def test_an_address_is_that_of_the_client_behind_our_own_proxy_only():
     assert [answer.status_code for answer in (first, again, other, one, two)] == [200, 429, 200, 200, 429]
 
 
-async def test_a_page_runs_its_own_script_only(doorway: Doorway):
+async def test_a_page_runs_its_own_script_only(doorway: Doorway) -> None:
     async with doorway.client() as client:
         for path in ("verify", "reset"):
             answer = await client.get(f"http://edge.example/{path}?token=abc")

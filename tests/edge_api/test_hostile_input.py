@@ -40,7 +40,7 @@ def complaint(answer: httpx.Response, field: str) -> str | None:
 
 @pytest.mark.quick
 @pytest.mark.parametrize("write", WRITES, ids=lambda write: write.name)
-async def test_no_bad_value_comes_through_a_field(write: Write, doorway: Doorway, mighty: httpx.AsyncClient):
+async def test_no_bad_value_comes_through_a_field(write: Write, doorway: Doorway, mighty: httpx.AsyncClient) -> None:
     complaints = []
     for field, value, body in write.attacks():
         answer = await mighty.request(write.method, write.path, content=body, headers=JSON)
@@ -53,7 +53,7 @@ async def test_no_bad_value_comes_through_a_field(write: Write, doorway: Doorway
 
 @pytest.mark.quick
 @pytest.mark.parametrize("write", WRITES, ids=lambda write: write.name)
-async def test_a_megabyte_is_not_read(write: Write, doorway: Doorway, mighty: httpx.AsyncClient):
+async def test_a_megabyte_is_not_read(write: Write, doorway: Doorway, mighty: httpx.AsyncClient) -> None:
     answer = await mighty.request(write.method, write.path, content=b'{"a":"' + b"x" * 1_048_576, headers=JSON)
 
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
@@ -64,7 +64,7 @@ async def test_a_megabyte_is_not_read(write: Write, doorway: Doorway, mighty: ht
 @pytest.mark.parametrize("route", WITHOUT_A_BODY)
 async def test_where_no_body_is_wanted_none_with_fields_is_taken(
     route: str, doorway: Doorway, mighty: httpx.AsyncClient
-):
+) -> None:
     method, path = route.split()
 
     for body in (b'{"userId":"x"}', b"[]", b"{", b"NaN"):
@@ -75,10 +75,10 @@ async def test_where_no_body_is_wanted_none_with_fields_is_taken(
 
 @pytest.mark.quick
 @pytest.mark.parametrize("route", BAD_ADDRESSES)
-async def test_a_bad_address_is_refused(route: str, doorway: Doorway, mighty: httpx.AsyncClient):
+async def test_a_bad_address_is_refused(route: str, doorway: Doorway, mighty: httpx.AsyncClient) -> None:
     method, path = route.split(" ", 1)
 
-    answer = await mighty.request(method, path, **({"json": {"amount": 5}} if method == "POST" else {}))
+    answer = await mighty.request(method, path, json={"amount": 5} if method == "POST" else None)
 
     assert answer.status_code in (404, 422)
     assert answer.headers["content-type"] == "application/problem+json"
@@ -87,16 +87,16 @@ async def test_a_bad_address_is_refused(route: str, doorway: Doorway, mighty: ht
 
 @pytest.mark.quick
 @pytest.mark.parametrize("key", ["", " ", "a b", "x" * 201, "schlüssel", "tab\there", "null\x00"])
-async def test_an_idempotency_key_is_visible_ascii(key: str, doorway: Doorway, mighty: httpx.AsyncClient):
+async def test_an_idempotency_key_is_visible_ascii(key: str, doorway: Doorway, mighty: httpx.AsyncClient) -> None:
     for path, body in ((WRITES[0].path, {"amount": 5}), ("/auth/logout-all", {})):
-        answer = await mighty.post(path, json=body, headers=[("Idempotency-Key", key.encode())])
+        answer = await mighty.post(path, json=body, headers={b"Idempotency-Key": key.encode()})
         assert answer.status_code == 422
         assert [error["field"] for error in answer.json()["errors"]] == ["Idempotency-Key"]
     assert not doorway.workers.asked
 
 
 @pytest.mark.stack
-async def test_nothing_of_it_comes_to_a_topic(stack: Settings, http: httpx.AsyncClient):
+async def test_nothing_of_it_comes_to_a_topic(stack: Settings, http: httpx.AsyncClient) -> None:
     person = Person(http, "hostile")
     person.access = Doorway(jwt_keys=stack.jwt_keys).token(MINA, *EVERY_ROLE)
     reader = AIOKafkaConsumer(bootstrap_servers=stack.kafka_bootstrap, enable_auto_commit=False)

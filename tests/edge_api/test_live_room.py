@@ -1,5 +1,6 @@
 """A room of watchers: whoever comes, leaves or comes back, hears every event once and in order."""
 
+import asyncio
 from contextlib import suppress
 from typing import Any
 
@@ -205,6 +206,24 @@ async def test_a_crowd_hears_everything_in_order_while_people_come_and_go() -> N
     assert {tuple(watcher.sequences) for watcher in crowd[:-1]} == {(2, 3)}
     assert leaver.sequences == []
     assert latecomer.sequences == [3]
+
+
+async def test_what_comes_while_a_crowd_is_written_to_does_not_overtake() -> None:
+    lamp = room()
+    crowd = [Watcher() for _ in range(3 * WRITES_AT_ONCE)]
+    leavers, stayers = crowd[: WRITES_AT_ONCE + 100], crowd[WRITES_AT_ONCE + 100 :]
+    for watcher in crowd:
+        lamp.join(watcher, b"")
+
+    lamp.hear(bid(2, 1, ANNA, "120.00"))
+    first = asyncio.create_task(lamp.flush())
+    await asyncio.sleep(0)
+    for watcher in leavers:  # Those behind them move up: a second round would reach some before the first does.
+        del lamp.members[watcher]
+    lamp.hear(bid(3, 2, BEN, "130.00"))
+    await asyncio.gather(first, lamp.flush())
+
+    assert {tuple(watcher.sequences) for watcher in stayers} == {(2, 3)}
 
 
 async def test_an_auction_read_anew_is_shown_to_everybody() -> None:

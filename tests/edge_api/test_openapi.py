@@ -47,7 +47,7 @@ def operation(request: pytest.FixtureRequest) -> dict[str, Any]:
     return found
 
 
-def test_every_route_of_the_contract_is_there_and_no_other():
+def test_every_route_of_the_contract_is_there_and_no_other() -> None:
     wanted = {route.strip() for route in ROUTES_OF_API_MD.split(",")}
 
     said = {re.sub(r"\{[^}]+\}", "{}", name).replace("/api/v1", "") for name, _ in operations()}
@@ -55,33 +55,33 @@ def test_every_route_of_the_contract_is_there_and_no_other():
     assert said == wanted
 
 
-def test_every_route_of_the_application_is_documented():
+def test_every_route_of_the_application_is_documented() -> None:
     served = {
         f"{method} {route.path}"
         for route in api().router.routes
         if isinstance(route, APIRoute) and route.include_in_schema
-        for method in route.methods
+        for method in route.methods or ()
     }
 
     assert served == {name for name, _ in operations()}
 
 
-def test_a_route_says_what_it_does(operation: dict[str, Any]):
+def test_a_route_says_what_it_does(operation: dict[str, Any]) -> None:
     assert operation["summary"]
     assert operation["description"].endswith(".")
 
 
-def test_a_route_shows_an_example_of_its_answer(operation: dict[str, Any]):
+def test_a_route_shows_an_example_of_its_answer(operation: dict[str, Any]) -> None:
     [success] = [said for status, said in operation["responses"].items() if status in ("200", "201")]
     assert success["content"]["application/json"]["examples"]
 
 
-def test_a_route_shows_an_example_of_its_body(operation: dict[str, Any]):
+def test_a_route_shows_an_example_of_its_body(operation: dict[str, Any]) -> None:
     if "requestBody" in operation:
         assert operation["requestBody"]["content"]["application/json"]["examples"]
 
 
-def test_a_route_lists_every_code_with_an_example(operation: dict[str, Any]):
+def test_a_route_lists_every_code_with_an_example(operation: dict[str, Any]) -> None:
     problems = {status: said for status, said in operation["responses"].items() if int(status) >= 400}
     assert {"429", "500", "503"} <= problems.keys()
     for status, said in problems.items():
@@ -92,7 +92,7 @@ def test_a_route_lists_every_code_with_an_example(operation: dict[str, Any]):
     assert (operation.get("security") == [{"bearer": []}]) == needs_login
 
 
-def test_a_command_may_be_pending_or_conflict(operation: dict[str, Any]):
+def test_a_command_may_be_pending_or_conflict(operation: dict[str, Any]) -> None:
     if "202" in operation["responses"]:
         assert "idempotency_conflict" in _codes(operation["responses"]["409"])
         assert "Idempotency-Key" in [one["name"] for one in operation["parameters"]]
@@ -102,7 +102,7 @@ def _codes(response: dict[str, Any]) -> set[str]:
     return set(response["content"]["application/problem+json"]["examples"])
 
 
-def test_every_code_that_the_edge_raises_is_in_the_table():
+def test_every_code_that_the_edge_raises_is_in_the_table() -> None:
     sources = "".join(path.read_text() for path in Path(shapes.__file__).parent.glob("*.py"))
 
     raised = set(re.findall(r"Problem\(\s*\"(\w+)\"", sources))
@@ -112,7 +112,7 @@ def test_every_code_that_the_edge_raises_is_in_the_table():
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_example_is_what_it_is_an_example_of(name: str):
+def test_an_example_is_what_it_is_an_example_of(name: str) -> None:
     model: type[BaseModel] = next(
         getattr(module, name) for module in (shapes, auctions, users) if hasattr(module, name)
     )
@@ -120,20 +120,20 @@ def test_an_example_is_what_it_is_an_example_of(name: str):
     model.model_validate(EXAMPLES[name])
 
 
-def test_the_examples_fit_the_schemas_of_the_document():
+def test_the_examples_fit_the_schemas_of_the_document() -> None:
     for name, example in EXAMPLES.items():
         if name in DOCUMENT["components"]["schemas"]:
             schema = {"$ref": f"#/components/schemas/{name}", "components": DOCUMENT["components"]}
             jsonschema.Draft202012Validator(schema).validate(example)
 
 
-def test_no_reference_leads_nowhere():
+def test_no_reference_leads_nowhere() -> None:
     names = set(re.findall(r"#/components/schemas/([\w-]+)", str(DOCUMENT)))
 
     assert names <= DOCUMENT["components"]["schemas"].keys()
 
 
-async def test_the_document_is_served_and_nothing_else_of_the_kind(doorway: Doorway):
+async def test_the_document_is_served_and_nothing_else_of_the_kind(doorway: Doorway) -> None:
     async with doorway.client() as client:
         answer = await client.get("/openapi.json")
         others = [

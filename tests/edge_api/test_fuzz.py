@@ -1,0 +1,58 @@
+"""Requests made from our own OpenAPI document, good and bad: never a 5xx, never an answer that it does not describe."""
+
+from typing import Any
+
+import httpx
+import jsonschema
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+
+from compose.settings import Settings
+from edge_api.app import api
+from edge_api.openapi import describe
+from tests.edge_api.doorway import MINA, Doorway
+
+pytestmark = pytest.mark.stack
+
+DOCUMENT = describe(api())
+NOBODYS = ("route_not_found", "method_not_allowed")
+EXAMPLES_PER_ROUTE = 8
+FUZZ = schemathesis.openapi.from_dict(DOCUMENT)
+
+
+@FUZZ.parametrize()
+@settings(
+    max_examples=EXAMPLES_PER_ROUTE,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+def test_an_answer_is_as_the_document_says(case: Any, stack: Settings) -> None:
+    token = Doorway(jwt_keys=stack.jwt_keys).token(MINA, "buyer", "seller")
+    base = str(stack.public_url).rstrip("/")
+
+    answer = case.call(base_url=base, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+
+    documented = case.operation.definition.raw["responses"]
+    status = str(answer.status_code)
+    assert answer.status_code < 500, answer.text
+    # A method that the document does not name, or a path that is no longer the route's, is nobody's route.
+    if answer.headers["content-type"] == ["application/problem+json"] and answer.json()["code"] in NOBODYS:
+        return
+    assert status in documented, f"{status} {answer.text[:300]}"
+    media_type = answer.headers["content-type"][0].partition(";")[0]
+    assert media_type == ("application/json" if answer.status_code < 300 else "application/problem+json")
+    described = documented[status]["content"][media_type]
+    validator = jsonschema.Draft202012Validator({**described["schema"], "components": DOCUMENT["components"]})
+    validator.validate(answer.json())
+    if answer.status_code >= 400:
+        assert answer.json()["code"] in described["examples"]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "TRACE", "PROPFIND"])
+async def test_no_method_of_any_route_breaks_it(method: str, http: httpx.AsyncClient) -> None:
+    for path in DOCUMENT["paths"]:
+        answer = await http.request(method, path.replace("/api/v1", "").replace("{", "").replace("}", ""))
+        assert answer.status_code < 500, f"{method} {path}: {answer.text}"
