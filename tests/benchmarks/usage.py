@@ -1,0 +1,50 @@
+"""CPU seconds and memory of named processes, read from /proc."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def cpu_s(pid: int) -> float:
+    """CPU seconds of a process and of all that it started, those included that have ended; in steps of 10 ms."""
+    own, ended = _times(pid)
+    return own + ended + sum(cpu_s(child) for child in _children(pid))
+
+
+def _times(pid: int) -> tuple[float, float]:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return 0.0, 0.0
+    user, system, ended_user, ended_system = map(int, fields[11:15])
+    return (user + system) * TICK_S, (ended_user + ended_system) * TICK_S
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+
+
+def cpu_of(pids: Mapping[str, int]) -> dict[str, float]:
+    """CPU seconds by name."""
+    return {name: cpu_s(pid) for name, pid in pids.items()}
+
+
+def spent(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
+    """What was spent between two readings, by name."""
+    return {name: after[name] - before[name] for name in before}
+
+
+def rss_mb(pid: int) -> float:
+    """Resident memory of one process, megabytes."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_MB
+
+
+def per(total: Mapping[str, float], names: Iterable[str], count: int) -> float:
+    """Microseconds of CPU for each of `count`, of these names together."""
+    return sum(total[name] for name in names) / max(count, 1) * 1e6
