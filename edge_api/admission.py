@@ -34,6 +34,7 @@ class Admission:
         """Take the limits from the settings."""
         self._turnstile = Turnstile(redis)
         self._away_until = 0.0
+        self._failed = False
         self._arrivals: OrderedDict[str, float] = OrderedDict()
         self._per_address = Limit("address", settings.limit_per_address_per_hour, 3_600)
         self._per_user = Limit("user", settings.limit_per_user_per_minute, 60)
@@ -72,11 +73,17 @@ class Admission:
     ) -> tuple[str, list[Verdict]]:
         limits = [*for_everyone, *for_caller]
         if not self.away:
-            try:
-                return await self._ask_redis(limits, len(for_everyone), caller)
-            except (RedisError, OSError, TimeoutError) as error:
+            if self._failed:
+                # One goes ahead and looks; the others do not wait for it.
                 self._away_until = time.monotonic() + AWAY_S
+            try:
+                answer = await self._ask_redis(limits, len(for_everyone), caller)
+            except (RedisError, OSError, TimeoutError) as error:
+                self._failed, self._away_until = True, time.monotonic() + AWAY_S
                 log.warning("Redis is away: limits are counted here, only young tokens are taken", reason=repr(error))
+            else:
+                self._failed, self._away_until = False, 0.0
+                return answer
         if caller is not None and time.time() - caller.issued_at > TRUSTED_WITHOUT_REDIS_S:
             raise unavailable("Whether the access token is revoked cannot be looked up for the moment.")
         return "", self._count_here(limits)

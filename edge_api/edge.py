@@ -11,6 +11,7 @@ import structlog
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from starlette.requests import HTTPConnection
 
 from compose.settings import Settings
@@ -18,6 +19,7 @@ from edge_api.admission import Admission
 from edge_api.outage import AWAY
 from edge_api.tokens import RefreshTokens, Tokens
 from producers.commands import Commands
+from producers.sparingly import Sparingly
 from schemas.envelope import Actor, aggregate_of
 from schemas.pseudonym import pseudonym
 from schemas.sealed import TopicSeal, UserKeys
@@ -26,7 +28,7 @@ from schemas.text import email_key
 log = structlog.get_logger("edge")
 
 LOOK_EVERY_S = 2
-REDIS_TIMEOUT_S = 0.5
+REDIS_TIMEOUT_S = 1.0
 REDIS_CONNECTIONS = 64
 VIEW_TIMEOUT_S = 3
 POOL_SIZE = 10
@@ -74,13 +76,15 @@ class Edge:
         await self.redis.aclose()
 
     async def _look_at_postgres(self) -> None:
+        sparingly = Sparingly()
         while True:
             try:
                 await self.rows("SELECT 1")
                 self._postgres_trouble = None
             except AWAY as error:
                 self._postgres_trouble = type(error).__name__
-                log.warning("waiting for PostgreSQL", reason=repr(error))
+                if sparingly.due():
+                    log.warning("waiting for PostgreSQL", reason=repr(error))
             await asyncio.sleep(LOOK_EVERY_S)
 
     def waiting(self) -> dict[str, str]:
@@ -124,7 +128,7 @@ async def _no_reset(_connection: asyncpg.Connection) -> None:
 
 
 def redis_of(settings: Settings) -> Redis:
-    """A client that gives up soon: what Redis cannot say in half a second is done without it."""
+    """A client that gives up soon: what Redis cannot say in a second is done without it."""
     pool = BlockingConnectionPool.from_url(
         settings.redis_url.get_secret_value(),
         decode_responses=True,
@@ -132,7 +136,8 @@ def redis_of(settings: Settings) -> Redis:
         timeout=REDIS_TIMEOUT_S,
         socket_timeout=REDIS_TIMEOUT_S,
         socket_connect_timeout=REDIS_TIMEOUT_S,
-        retry=Retry(NoBackoff(), 1),
+        # A connection that Redis closed is made anew; waiting twice for one that hangs helps nobody.
+        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
     )
     return Redis.from_pool(pool)
 

@@ -184,4 +184,13 @@ def _too_large() -> Problem:
 
 
 def _route(scope: Scope) -> str:
-    return getattr(scope.get("route"), "path", None) or "unmatched"
+    route: str | None = getattr(scope.get("route"), "path", None)
+    if route is not None:
+        return route
+    if "endpoint" not in scope:
+        return "unmatched"
+    # A page: Starlette's own routes do not name themselves, so the template is made anew from what was found.
+    path: str = scope["path"]
+    for name, value in scope.get("path_params", {}).items():
+        path = path.replace(str(value), f"{{{name}}}")
+    return path

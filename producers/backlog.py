@@ -8,9 +8,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from producers.sparingly import Sparingly
 from topics.catalog import Topic
 
 LOOK_EVERY_S = 2.0
+RETRY_S = 0.3
 CALL_TIMEOUT_S = 4
 FRESH_S = 8
 """Kafka counts as away when it did not answer for so long."""
@@ -31,11 +33,16 @@ class Backlog:
         self._places = [TopicPartition(topic.name, number) for topic in topics for number in range(partitions)]
         self._lag: dict[str, int] = {}
         self._answered_at = float("-inf")
+        self._sparingly = Sparingly()
 
     @property
     def reachable(self) -> bool:
         """Whether Kafka answered lately."""
         return time.monotonic() - self._answered_at < FRESH_S
+
+    def heard(self) -> None:
+        """Kafka answered somebody else of this process."""
+        self._answered_at = time.monotonic()
 
     def lags(self, topic: str) -> bool:
         """Whether so many commands wait on a topic that another would only wait in vain."""
@@ -62,11 +69,12 @@ class Backlog:
             try:
                 await self._watch(consumer, admin)
             except (KafkaError, OSError, TimeoutError) as error:
-                log.warning("Kafka does not answer", bootstrap=self._bootstrap, reason=repr(error))
+                if self._sparingly.due():
+                    log.warning("Kafka does not answer", bootstrap=self._bootstrap, reason=repr(error))
             finally:
                 await consumer.stop()
                 await admin.close()
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(RETRY_S)
 
     async def _watch(self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient) -> None:
         async with asyncio.timeout(2 * CALL_TIMEOUT_S):
@@ -75,7 +83,7 @@ class Backlog:
         while True:
             async with asyncio.timeout(CALL_TIMEOUT_S):
                 ends = await consumer.end_offsets(self._places)
-            self._answered_at = time.monotonic()
+            self.heard()
             for topic, group in self._groups.items():
                 self._lag[topic] = await self._behind(admin, topic, group, ends)
             await asyncio.sleep(LOOK_EVERY_S)

@@ -20,6 +20,7 @@ from redis.asyncio import Redis
 from compose.settings import Settings
 from producers.backlog import Backlog
 from producers.reply_partition import Lease, ReplyPartition, bounded
+from producers.sparingly import Sparingly
 from schemas import envelope
 from schemas.envelope import Actor, Reply
 from schemas.registry import Message
@@ -251,6 +252,7 @@ class Commands:
         self._unacked.pop(asking, None)
         error = None if acked.cancelled() else acked.exception()
         if error is None:
+            self.backlog.heard()
             return
         # The record may stand on the topic all the same: the outcome is unknown, not "failed".
         log.error("a command was not acknowledged", command_id=str(command.command_id), reason=repr(error))
@@ -282,6 +284,7 @@ class Commands:
                 asking.settle(Pending(UUID(key.decode()), reason))
 
     async def _connect(self) -> None:
+        sparingly = Sparingly()
         while self._producer is None:
             producer = AIOKafkaProducer(
                 bootstrap_servers=self._settings.kafka_bootstrap,
@@ -298,7 +301,8 @@ class Commands:
                     await producer.start()
                 self._producer = producer
             except (KafkaError, OSError, TimeoutError) as error:
-                log.warning("waiting for Kafka", bootstrap=self._settings.kafka_bootstrap, reason=repr(error))
+                if sparingly.due():
+                    log.warning("waiting for Kafka", bootstrap=self._settings.kafka_bootstrap, reason=repr(error))
                 await bounded(producer.stop(), STOP_TIMEOUT_S)
                 await asyncio.sleep(RETRY_S)
 

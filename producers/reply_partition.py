@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from producers.sparingly import Sparingly
 from topics.catalog import REPLIES
 
 LEASE_S = 15
@@ -55,14 +56,14 @@ class Lease:
         """Lease any free partition; raises NoPartitionFree, RedisError, TimeoutError."""
         for partition in random.sample(range(self._partitions), self._partitions):
             async with asyncio.timeout(CALL_TIMEOUT_S):
-                if await self._redis.set(_key(partition), self._holder, nx=True, ex=LEASE_S):
+                if await self._redis.set(_key(partition), self._holder, nx=True, px=int(LEASE_S * 1000)):
                     return partition
         raise NoPartitionFree(f"all {self._partitions} partitions of {REPLIES.name} are leased")
 
     async def renew(self, partition: int) -> None:
         """Hold the partition for longer; raises LeaseLost, RedisError, TimeoutError."""
         async with asyncio.timeout(CALL_TIMEOUT_S):
-            held = await self._redis.eval(_RENEW, 1, _key(partition), self._holder, str(LEASE_S * 1000))
+            held = await self._redis.eval(_RENEW, 1, _key(partition), self._holder, int(LEASE_S * 1000))
         if not held:
             raise LeaseLost(f"partition {partition} of {REPLIES.name} is another's")
 
@@ -94,6 +95,7 @@ class ReplyPartition:
         self._lost = lost
         self._partition: int | None = None
         self._came_round = 0.0
+        self._sparingly = Sparingly()
 
     @property
     def partition(self) -> int | None:
@@ -111,7 +113,8 @@ class ReplyPartition:
             try:
                 await self._serve()
             except* (KafkaError, RedisError, OSError, TimeoutError, LeaseLost, NoPartitionFree) as failures:
-                log.warning("replies are not read", reason=[repr(failure) for failure in failures.exceptions])
+                if self._sparingly.due():
+                    log.warning("replies are not read", reason=[repr(failure) for failure in failures.exceptions])
             await asyncio.sleep(RETRY_S)
 
     async def _serve(self) -> None:

@@ -1,5 +1,6 @@
 """What every request passes, whatever its route."""
 
+import json
 from collections.abc import AsyncIterator
 
 import httpx
@@ -254,3 +255,23 @@ async def test_a_page_runs_its_own_script_only(doorway: Doorway) -> None:
             assert "script-src 'sha256-" in policy
             assert "unsafe" not in policy
             assert "abc" not in answer.text
+
+
+async def test_a_request_is_counted_and_logged_under_its_route_never_its_address(
+    doorway: Doorway, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    async with doorway.client(user=ANNA) as client:
+        for path in (f"/api/v1/auctions/{AUCTION}", "/verify?token=planted", f"/watch/{AUCTION}", "/planted/address"):
+            await client.get(f"http://edge.example{path}")
+        await client.post(BIDS, json=BID)
+
+    lines = [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
+    assert [line["route"] for line in lines] == [
+        "/api/v1/auctions/{auction_id}",
+        "/verify",
+        "/watch/{auction_id}",
+        "unmatched",
+        "/api/v1/auctions/{auction_id}/bids",
+    ]
+    assert lines[0]["user"] == str(ANNA)
+    assert "planted" not in str(lines)

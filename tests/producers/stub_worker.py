@@ -12,11 +12,11 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from compose.settings import Settings
 from producers import publish
+from producers.commands import Command
 from schemas import envelope
 from schemas.envelope import Actor, Wire, new_command_id
 from schemas.registry import Message
 from topics.catalog import REPLIES
-from producers.commands import Command
 
 BENCH = Actor(str(uuid4()), ("buyer",))
 

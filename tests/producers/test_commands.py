@@ -5,22 +5,23 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 import pytest
 from aiokafka import ConsumerRecord
+from aiokafka.errors import KafkaError
 from redis.asyncio import Redis
 
 from compose.settings import Settings
 from edge_api.edge import redis_of
 from producers import commands as door
 from producers.commands import Command, Commands, Pending, Unavailable
-from producers.reply_partition import LEASE_S, Lease, LeaseLost, NoPartitionFree
+from producers.reply_partition import Lease, LeaseLost, NoPartitionFree
 from schemas import envelope
 from schemas.envelope import Reply
+from tests.edge_api.waiting import until
 from tests.producers.stub_worker import Worker, echo, json_of, silence, working
 
 pytestmark = pytest.mark.stack
-
-READY_WITHIN_S = 20
 
 
 @pytest.fixture
@@ -45,13 +46,6 @@ async def connected(stack: Settings, redis: Redis, *, wait: bool = True) -> Asyn
     assert not failures
 
 
-async def until(true: Any) -> None:
-    """Wait for a condition."""
-    async with asyncio.timeout(READY_WITHIN_S):
-        while not true():
-            await asyncio.sleep(0.005)
-
-
 @pytest.fixture
 async def worker(stack: Settings) -> AsyncIterator[Worker]:
     async with working(stack) as found:
@@ -66,11 +60,11 @@ async def commands(stack: Settings, redis: Redis) -> AsyncIterator[Commands]:
 
 def said(answer: Reply | Pending) -> dict[str, Any]:
     assert isinstance(answer, Reply), answer
-    found: dict[str, Any] = envelope.msgspec.json.decode(bytes(answer.answer))
+    found: dict[str, Any] = msgspec.json.decode(bytes(answer.answer))
     return found
 
 
-async def test_a_command_gets_its_answer(commands: Commands, worker: Worker):
+async def test_a_command_gets_its_answer(commands: Commands, worker: Worker) -> None:
     command = worker.command(amount=150.25)
 
     answer = await commands.ask(command, wait_s=10)
@@ -81,7 +75,7 @@ async def test_a_command_gets_its_answer(commands: Commands, worker: Worker):
     assert commands.in_flight == 0
 
 
-async def test_a_command_says_who_speaks_and_where_to_answer(commands: Commands, worker: Worker):
+async def test_a_command_says_who_speaks_and_where_to_answer(commands: Commands, worker: Worker) -> None:
     command = worker.command(key="k1", amount=1)._replace(traceparent="00-a-b-01", deadline_ms=1_800_000_000_000)
 
     await commands.ask(command, wait_s=10)
@@ -100,19 +94,19 @@ async def test_a_command_says_who_speaks_and_where_to_answer(commands: Commands,
     assert int(told["reply-partition"]) < 16
 
 
-async def test_the_first_answer_after_the_start_is_never_missed(stack: Settings, redis: Redis, worker: Worker):
+async def test_the_first_answer_after_the_start_is_never_missed(stack: Settings, redis: Redis, worker: Worker) -> None:
     for _ in range(5):
         async with connected(stack, redis) as opened:
             assert said(await opened.ask(worker.command(first=True), wait_s=5)) == {"first": True}
 
 
-async def test_many_at_once_each_get_their_own(commands: Commands, worker: Worker):
+async def test_many_at_once_each_get_their_own(commands: Commands, worker: Worker) -> None:
     answers = await asyncio.gather(*(commands.ask(worker.command(number=number), wait_s=10) for number in range(500)))
 
     assert [said(answer)["number"] for answer in answers] == list(range(500))
 
 
-async def test_equal_commands_in_flight_share_one_wait(commands: Commands, worker: Worker):
+async def test_equal_commands_in_flight_share_one_wait(commands: Commands, worker: Worker) -> None:
     go = asyncio.Event()
 
     async def later(record: ConsumerRecord) -> dict[str, Any] | None:
@@ -135,7 +129,9 @@ def _from_another(command: Command) -> Command:
     return command._replace(correlation_id=envelope.new_command_id().hex)
 
 
-async def test_one_key_with_two_bodies_gets_two_answers_and_none_gets_the_others(commands: Commands, worker: Worker):
+async def test_one_key_with_two_bodies_gets_two_answers_and_none_gets_the_others(
+    commands: Commands, worker: Worker
+) -> None:
     first, second = worker.command(key="k", amount=1), worker.command(key="k", amount=2)
     assert first.command_id == second.command_id
 
@@ -145,7 +141,7 @@ async def test_one_key_with_two_bodies_gets_two_answers_and_none_gets_the_others
     assert len(worker.heard) == 2
 
 
-async def test_a_late_answer_to_an_earlier_asking_is_not_taken_for_the_next(commands: Commands, worker: Worker):
+async def test_a_late_answer_to_an_earlier_asking_is_not_taken_for_the_next(commands: Commands, worker: Worker) -> None:
     worker.answer = silence
     first, second = worker.command(key="k", amount=1), worker.command(key="k", amount=2)
     assert isinstance(await commands.ask(first, wait_s=0.1), Pending)
@@ -158,7 +154,7 @@ async def test_a_late_answer_to_an_earlier_asking_is_not_taken_for_the_next(comm
     assert said(await asking) == {"amount": 2}
 
 
-async def test_without_an_answer_in_time_it_is_pending_not_failed(commands: Commands, worker: Worker):
+async def test_without_an_answer_in_time_it_is_pending_not_failed(commands: Commands, worker: Worker) -> None:
     worker.answer = silence
     command = worker.command(amount=1)
 
@@ -169,7 +165,7 @@ async def test_without_an_answer_in_time_it_is_pending_not_failed(commands: Comm
     assert len(worker.heard) == 1
 
 
-async def test_who_stops_asking_leaves_the_others_their_answer(commands: Commands, worker: Worker):
+async def test_who_stops_asking_leaves_the_others_their_answer(commands: Commands, worker: Worker) -> None:
     go = asyncio.Event()
 
     async def later(record: ConsumerRecord) -> dict[str, Any] | None:
@@ -188,7 +184,7 @@ async def test_who_stops_asking_leaves_the_others_their_answer(commands: Command
     assert said(await patient) == {"amount": 5}
 
 
-async def test_an_answer_that_cannot_be_read_leaves_it_pending(commands: Commands, worker: Worker):
+async def test_an_answer_that_cannot_be_read_leaves_it_pending(commands: Commands, worker: Worker) -> None:
     async def nonsense(record: ConsumerRecord) -> dict[str, Any] | None:
         commands._take(record)  # A command is no reply.
         return None
@@ -200,7 +196,7 @@ async def test_an_answer_that_cannot_be_read_leaves_it_pending(commands: Command
 
 async def test_too_many_in_flight_are_refused_before_they_are_published(
     commands: Commands, worker: Worker, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     worker.answer = silence
     monkeypatch.setattr(door, "IN_FLIGHT_MAX", 3)
     asking = [asyncio.create_task(commands.ask(worker.command(number=number), wait_s=5)) for number in range(3)]
@@ -216,7 +212,7 @@ async def test_too_many_in_flight_are_refused_before_they_are_published(
 
 async def test_a_long_backlog_is_refused_before_publishing(
     commands: Commands, worker: Worker, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setattr(commands.backlog, "_lag", {worker.message.topic: 50_001})
 
     with pytest.raises(Unavailable) as raised:
@@ -226,7 +222,7 @@ async def test_a_long_backlog_is_refused_before_publishing(
     assert not worker.heard
 
 
-async def test_before_it_is_ready_nothing_is_published(stack: Settings, redis: Redis, worker: Worker):
+async def test_before_it_is_ready_nothing_is_published(stack: Settings, redis: Redis, worker: Worker) -> None:
     async with connected(stack, redis, wait=False) as opened:
         assert not opened.ready
         with pytest.raises(Unavailable):
@@ -234,7 +230,7 @@ async def test_before_it_is_ready_nothing_is_published(stack: Settings, redis: R
     assert not worker.heard
 
 
-async def test_while_kafka_is_away_nothing_is_published(stack: Settings, redis: Redis):
+async def test_while_kafka_is_away_nothing_is_published(stack: Settings, redis: Redis) -> None:
     away = stack.model_copy(update={"kafka_bootstrap": "127.0.0.1:1"})
     async with connected(away, redis, wait=False) as opened, working(stack) as worker:
         with pytest.raises(Unavailable):
@@ -244,10 +240,10 @@ async def test_while_kafka_is_away_nothing_is_published(stack: Settings, redis: 
 
 async def test_an_acknowledgement_that_fails_leaves_the_outcome_unknown(
     commands: Commands, worker: Worker, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     async def send(*_args: object, **_more: object) -> "asyncio.Future[Any]":
         failing: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        failing.set_exception(door.KafkaError("the broker went away"))
+        failing.set_exception(KafkaError("the broker went away"))
         return failing
 
     assert commands._producer is not None
@@ -261,7 +257,7 @@ async def test_an_acknowledgement_that_fails_leaves_the_outcome_unknown(
 
 async def test_a_broker_that_does_not_acknowledge_counts_as_away(
     commands: Commands, worker: Worker, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     async def send(*_args: object, **_more: object) -> "asyncio.Future[Any]":
         never: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         return never
@@ -278,7 +274,7 @@ async def test_a_broker_that_does_not_acknowledge_counts_as_away(
 
 async def test_a_lost_lease_makes_it_unready_until_it_has_another(
     stack: Settings, redis: Redis, worker: Worker, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setattr("producers.reply_partition.LEASE_S", 0.3)
     worker.answer = silence
     async with connected(stack, redis) as opened:
@@ -296,29 +292,23 @@ async def test_a_lost_lease_makes_it_unready_until_it_has_another(
     await redis.delete(f"reply-partition:{before}")
 
 
-async def test_no_two_processes_lease_one_partition(stack: Settings, redis: Redis):
-    # Other processes of the stack hold some of the partitions: these are numbered past them.
+async def test_no_two_processes_lease_one_partition(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The stack's own processes hold leases under the real names.
+    monkeypatch.setattr("producers.reply_partition._key", lambda number: f"leased-in-a-test:{number}")
     few = [Lease(redis, 3) for _ in range(4)]
-    kept = {key: await redis.get(key) for key in (f"reply-partition:{number}" for number in range(3))}
-    await redis.delete(*kept)
-    try:
-        taken = [await lease.take() for lease in few[:3]]
-        with pytest.raises(NoPartitionFree):
-            await few[3].take()
-        await few[0].release(taken[0])
+    taken = [await lease.take() for lease in few[:3]]
+    with pytest.raises(NoPartitionFree):
+        await few[3].take()
+    await few[0].release(taken[0])
 
-        assert sorted(taken) == [0, 1, 2]
-        assert await few[3].take() == taken[0]
-        with pytest.raises(LeaseLost):
-            await few[0].renew(taken[0])
-    finally:
-        for key, holder in kept.items():
-            await redis.delete(key)
-            if holder is not None:
-                await redis.set(key, holder, ex=LEASE_S)
+    assert sorted(taken) == [0, 1, 2]
+    assert await few[3].take() == taken[0]
+    with pytest.raises(LeaseLost):
+        await few[0].renew(taken[0])
+    await redis.delete(*(f"leased-in-a-test:{number}" for number in range(3)))
 
 
-async def test_a_lease_that_expired_unseen_is_taken_up_again(redis: Redis):
+async def test_a_lease_that_expired_unseen_is_taken_up_again(redis: Redis) -> None:
     lease = Lease(redis, 1_000)
     partition = await lease.take()
     await redis.delete(f"reply-partition:{partition}")
