@@ -93,8 +93,8 @@ class Office:
             await self.db.executemany(write.sql, write.rows)
         return job.id, reader, token
 
-    def start_runner(self) -> subprocess.Popen[bytes]:
-        """One more process that sends letters."""
+    def start_runner(self, *, lease_s: float = 2.0) -> subprocess.Popen[bytes]:
+        """One more process that sends letters; short leases, so that a killed one's letters are soon another's."""
         environment = dict(os.environ) | {
             "MARKETPLACE_ENV": str(self._env_file),
             "INTERNAL_PORT": str(_free_port()),
@@ -102,7 +102,7 @@ class Office:
         }
         with self.log.open("ab") as out:
             runner = subprocess.Popen(
-                [sys.executable, "-m", "tests.consumers.notifications.runner"],
+                [sys.executable, "-m", "tests.consumers.notifications.runner", str(lease_s)],
                 cwd=ROOT,
                 env=environment,
                 stdout=out,

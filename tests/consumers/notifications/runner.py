@@ -1,4 +1,7 @@
-"""A process of the worker that only does jobs: it joins no consumer group, so it disturbs no other. Its leases are short."""
+"""A process of the worker that only does jobs: it joins no consumer group, so it disturbs no other.
+
+Its argument is how long its leases are, in seconds.
+"""
 
 import sys
 from dataclasses import replace
@@ -7,13 +10,11 @@ from compose.settings import Settings
 from consumers.notifications import app
 from consumers.runtime import Worker, start
 
-LEASE_S = 2.0
-
 
 def build(settings: Settings) -> Worker:
     """The worker without its inboxes."""
     worker = app.build(settings)
-    runners = [replace(runner, lease_s=LEASE_S) for runner in worker.runners]
+    runners = [replace(runner, lease_s=float(sys.argv[1])) for runner in worker.runners]
     return replace(worker, inboxes=(), runners=runners)
 
 

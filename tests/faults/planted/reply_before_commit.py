@@ -1,0 +1,14 @@
+"""Askers are answered before their commands are stored."""
+
+from tests.faults.planted import Change, run
+
+REPLIES_FIRST = Change(
+    "consumers.runtime.ledger",
+    "        batches = self._tools.publisher.batches(told)\n",
+    "        batches = self._tools.publisher.batches(told)\n"
+    "        await __import__('asyncio').gather(*self._tools.replies.add(answers_of(rows)))\n"
+    "        faultpoints.hit('committed')\n",
+)
+
+if __name__ == "__main__":
+    run(REPLIES_FIRST)

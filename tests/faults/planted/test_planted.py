@@ -1,0 +1,68 @@
+"""The checker is proven: it finds each planted bug, and nothing in the same scenes played without one."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.faults.house import House
+from tests.faults.planted.scenes import crash, failure, repetitions, story, the_end, told_late, zombie
+from tests.faults.planted.stage import Stage, staged
+
+pytestmark = pytest.mark.faults
+
+Scene = Callable[[Stage, str], Awaitable[list[str]]]
+
+PLANTED: dict[str, tuple[Scene, str]] = {
+    "offset_before_commit": (crash, "was passed over"),
+    "publish_before_commit": (crash, "is on the topic, but not in the log"),
+    "reply_before_commit": (crash, "but it has no row"),
+    "lost_publish": (crash, "was never told"),
+    "republish_backwards": (crash, "on the topic"),
+    "state_apart": (crash, "after event"),
+    "ack_on_error": (failure, "was passed over"),
+    "no_fence_in_statements": (zombie, "was decided twice"),
+    "no_fence_in_transactions": (partial(zombie, strangers=True), "was decided twice"),
+    "no_dedupe": (repetitions, "was decided twice"),
+    "dedupe_ignores_body": (repetitions, "was passed over"),
+    "reply_to_another": (repetitions, "the log says"),
+    "end_inclusive": (the_end, "the end was"),
+    "ends_twice": (the_end, "after the auction had ended"),
+    "tie_to_the_later": (story, "had the highest maximum first"),
+    "price_from_maxima": (story, "the rules say"),
+    "own_increment": (story, "the rules say refused below_minimum"),
+    "float_money": (story, "an amount is not exact"),
+    "view_without_guard": (told_late, "Redis says"),
+}
+"""Bug -> the scene that brings it to light, and words of what the checker says."""
+
+CONTROLS: dict[str, tuple[Scene, str]] = {
+    "a crash": (crash, "nothing"),
+    "a crash before the commit": (partial(crash, point="decided"), "nothing"),
+    "a failure": (failure, "nothing"),
+    "a zombie": (zombie, "nothing"),
+    "a zombie, and a log without unique indexes": (partial(zombie, strangers=True), "loose_log"),
+    "repetitions": (repetitions, "nothing"),
+    "a story": (story, "nothing"),
+    "an end": (the_end, "nothing"),
+    "events told late": (told_late, "view"),
+}
+
+
+@pytest.mark.parametrize("bug", PLANTED)
+async def test_the_checker_finds(bug: str, house: House, tmp_path: Path) -> None:
+    scene, words = PLANTED[bug]
+    async with staged(house, tmp_path) as stage:
+        found = await scene(stage, bug)
+
+    assert any(words in violation for violation in found), found
+
+
+@pytest.mark.parametrize("control", CONTROLS)
+async def test_the_checker_is_content_with(control: str, house: House, tmp_path: Path) -> None:
+    scene, worker = CONTROLS[control]
+    async with staged(house, tmp_path) as stage:
+        found = await scene(stage, worker)
+
+    assert not found
