@@ -12,8 +12,8 @@ from edge_api.asking import Sender
 from producers.commands import Command, Pending, Unavailable
 from schemas import envelope
 from schemas.envelope import Actor, Reply, aggregate_of, command_id_of, write_actor
+from schemas.roles import PERMISSIONS
 from schemas.sealed import TopicSeal
-from schemas.users import PERMISSIONS
 from tests.edge_api.doorway import ANNA, AUCTION, MINA, Doorway, accepted, new_id, refused, who
 
 pytestmark = pytest.mark.quick

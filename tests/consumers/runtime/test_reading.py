@@ -1,15 +1,18 @@
 """Records become messages, repeated commands are told from new ones."""
 
 import json
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 
 from consumers.runtime import (
     Decision,
     Job,
+    ReadAs,
     Remembered,
     Taken,
     Worker,
@@ -52,6 +55,35 @@ def test_a_reader_that_breaks_makes_only_its_message_unreadable() -> None:
     readable, unreadable = Reading(inbox(takes={"Count": Taken("trial.count.v1", broken)})).read([command()])
 
     assert (readable, [one.reason for one in unreadable]) == ([], ["invalid_data"])
+
+
+class Said(msgspec.Struct):
+    by: int
+    text: str = ""
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b'{"commandId":"%b","commandType":"Count","data":{"by":5}}', None),
+        (b'{"commandId":"%b","commandType":"Count","sequence":"","data":{"by":5,"more":[]}}', None),
+        (b'{"commandId":"%b","commandType":"Count","note":"\\u0000","data":{"by":5}}', None),
+        (b'{"commandId":"%b","commandType":"Count","data":{"by":5,"text":"\\u0000"}}', "invalid_data"),
+        (b'{"commandId":"%b","commandType":"Count","data":{"by":"five"}}', "invalid_data"),
+        (b'{"commandId":"%b","commandType":"Ring","data":{"by":5}}', "unknown_type"),
+        (b'{"commandId":"%b","commandType":"Count\xff","data":{"by":5}}', "undecodable"),
+        (b'{"commandId":"%b","commandType":"Count","data":{"by":5}', "undecodable"),
+    ],
+)
+def test_a_struct_is_read_with_its_envelope_and_says_the_same_of_what_is_unreadable(
+    value: bytes, reason: str | None
+) -> None:
+    reading = Reading(inbox(takes={"Count": Taken("trial.count.v1", ReadAs(Said, refuses_nul=True))}))
+
+    readable, unreadable = reading.read([replace(command(), value=value % str(UUID(int=9)).encode())])
+
+    assert [one.body for one in readable] == ([] if reason else [Said(5)])
+    assert [one.reason for one in unreadable] == ([reason] if reason else [])
 
 
 def test_events_of_other_types_and_versions_are_passed_over() -> None:
