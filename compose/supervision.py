@@ -103,6 +103,8 @@ def _environment(stack: Stack, instance: Instance) -> dict[str, str]:
     if instance.program.kind == "server":
         return common
     common |= {"MARKETPLACE_ENV": str(stack.env_file), "PYTHONUNBUFFERED": "1", "WORKER_SLOT": str(instance.slot)}
+    # A killed worker must be back at once, whatever the shell says: the compiled modules are kept.
+    common["PYTHONDONTWRITEBYTECODE"] = ""
     if instance.program.kind == "process" and instance.program.internal:
         common["INTERNAL_PORT"] = str(stack.internal_port(instance.program.name, instance.slot))
     return common

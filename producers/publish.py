@@ -88,12 +88,23 @@ def event(
     at: str,
     data: bytes,
     previous_public_sequence: int | None = None,
+    id: str | None = None,  # noqa: A002 - what it is
 ) -> OutEvent:
-    """Make an event in its envelope; `at` is RFC 3339 text, `data` a JSON object."""
-    name = event_id(aggregate, sequence)
-    previous = "" if previous_public_sequence is None else f',"previousPublicSequence":{previous_public_sequence}'
-    head = f'{{"eventId":"{name}","eventType":"{kind}","timestamp":"{at}","sequence":{sequence}{previous},"data":'
-    return OutEvent(kind, sequence, name, at, b"%b%b}" % (head.encode(), data))
+    """Make an event in its envelope; `at` is RFC 3339 text, `data` a JSON object.
+
+    `id` is its `event_id`, from whoever has it already.
+    """
+    name = id or event_id(aggregate, sequence)
+    previous = b"" if previous_public_sequence is None else b',"previousPublicSequence":%d' % previous_public_sequence
+    value = b'{"eventId":"%b","eventType":"%b","timestamp":"%b","sequence":%d%b,"data":%b}' % (
+        name.encode(),
+        kind.encode(),
+        at.encode(),
+        sequence,
+        previous,
+        data,
+    )
+    return OutEvent(kind, sequence, name, at, value)
 
 
 _ID_STARTS = len(b'{"commandId":"')

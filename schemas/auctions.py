@@ -6,12 +6,11 @@ from uuid import UUID
 from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
+from schemas.auction_terms import DURATION_S_MAX, DURATION_S_MIN
+from schemas.auction_terms import PRIVATE_EVENTS as PRIVATE_EVENTS
 from schemas.envelope import Request, Time, Wire
 from schemas.money import Money
 from schemas.text import Description, Line, Note, Tag, Title
-
-DURATION_S_MIN = 60
-DURATION_S_MAX = 30 * 86_400
 
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Price = Annotated[Money, Field(description="Amount in major units with at most two decimals; above zero.")]
@@ -310,7 +309,3 @@ class BidderBlocked(Wire):
 
     auction_id: UUID
     bidder_id: UUID
-
-
-PRIVATE_EVENTS = frozenset({"BidRefused", "MaximumRaised", "BidderBlocked"})
-"""Events of the log that no public feed shows (rule E11)."""

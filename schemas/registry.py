@@ -1,12 +1,17 @@
-"""Every message there is: its type on the wire, its CloudEvents type, its model, its topic."""
+"""Every message there is: its type on the wire, its CloudEvents type, its model, its topic.
+
+Models are imported when they are asked for: a worker that reads by structs of its own starts without any of them.
+"""
 
 import re
 from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel
+from schemas.auction_terms import PRIVATE_EVENTS
 
-from schemas import auctions, notifications, users
-from schemas.envelope import Wire
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,11 +19,21 @@ class Message:
     """One kind of message on a topic."""
 
     name: str
-    model: type[BaseModel]
+    source: "type[BaseModel] | str"
+    """Its model, or where that stands: `module:class`."""
     topic: str
     owner: str
     version: int = 1
     public: bool = True
+
+    @property
+    def model(self) -> "type[BaseModel]":
+        """The pydantic model of its `data`."""
+        if not isinstance(self.source, str):
+            return self.source
+        module, _, name = self.source.partition(":")
+        model: type[BaseModel] = getattr(import_module(module), name)
+        return model
 
     @property
     def ce_type(self) -> str:
@@ -41,9 +56,12 @@ def kebab(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
 
 
-def _messages(topic: str, owner: str, models: dict[str, type[Wire]]) -> list[Message]:
+def _messages(topic: str, owner: str, module: str, *names: str, **otherwise: str) -> list[Message]:
+    """`names` are classes of the module; `otherwise` says which class stands for a name that is not its own."""
+    classes = {name: name for name in names} | otherwise
     return [
-        Message(name, model, topic, owner, public=name not in auctions.PRIVATE_EVENTS) for name, model in models.items()
+        Message(name, f"{module}:{found}", topic, owner, public=name not in PRIVATE_EVENTS)
+        for name, found in classes.items()
     ]
 
 
@@ -51,106 +69,97 @@ MESSAGES: tuple[Message, ...] = (
     *_messages(
         "auction-commands",
         "auction",
-        {
-            "CreateAuction": auctions.CreateAuction,
-            "UpdateAuction": auctions.UpdateAuction,
-            "PublishAuction": auctions.PublishAuction,
-            "PlaceBid": auctions.PlaceBid,
-            "BuyNow": auctions.BuyNow,
-            "RetractBid": auctions.RetractBidCommand,
-            "EndAuction": auctions.EndAuction,
-            "CancelAuction": auctions.CancelAuction,
-            "LowerReserve": auctions.LowerReserve,
-            "BlockBidder": auctions.BlockBidder,
-            "CloseAuction": auctions.CloseAuction,
-        },
+        "schemas.auctions",
+        "CreateAuction",
+        "UpdateAuction",
+        "PublishAuction",
+        "PlaceBid",
+        "BuyNow",
+        "EndAuction",
+        "CancelAuction",
+        "LowerReserve",
+        "BlockBidder",
+        "CloseAuction",
+        RetractBid="RetractBidCommand",
     ),
     *_messages(
         "auction-events",
         "auction",
-        {
-            model.__name__: model
-            for model in (
-                auctions.AuctionCreated,
-                auctions.AuctionUpdated,
-                auctions.BidPlaced,
-                auctions.MaximumRaised,
-                auctions.BidRefused,
-                auctions.AuctionExtended,
-                auctions.AuctionEnded,
-                auctions.AuctionCancelled,
-                auctions.BidRetracted,
-                auctions.PriceRecomputed,
-                auctions.ReserveLowered,
-                auctions.BidderBlocked,
-            )
-        },
+        "schemas.auctions",
+        "AuctionCreated",
+        "AuctionUpdated",
+        "BidPlaced",
+        "MaximumRaised",
+        "BidRefused",
+        "AuctionExtended",
+        "AuctionEnded",
+        "AuctionCancelled",
+        "BidRetracted",
+        "PriceRecomputed",
+        "ReserveLowered",
+        "BidderBlocked",
     ),
     *_messages(
         "user-commands",
         "user",
-        {
-            model.__name__: model
-            for model in (
-                users.RegisterUser,
-                users.VerifyEmail,
-                users.ResendVerification,
-                users.LogIn,
-                users.RefreshSession,
-                users.LogOut,
-                users.LogOutAll,
-                users.ChangePassword,
-                users.ForgotPassword,
-                users.ResetPassword,
-                users.UpdateProfile,
-                users.EraseAccount,
-                users.BecomeSeller,
-                users.GrantRole,
-                users.SuspendUser,
-                users.ReinstateUser,
-                users.FollowSeller,
-                users.UnfollowSeller,
-                users.WatchAuction,
-                users.UnwatchAuction,
-            )
-        },
+        "schemas.users",
+        "RegisterUser",
+        "VerifyEmail",
+        "ResendVerification",
+        "LogIn",
+        "RefreshSession",
+        "LogOut",
+        "LogOutAll",
+        "ChangePassword",
+        "ForgotPassword",
+        "ResetPassword",
+        "UpdateProfile",
+        "EraseAccount",
+        "BecomeSeller",
+        "GrantRole",
+        "SuspendUser",
+        "ReinstateUser",
+        "FollowSeller",
+        "UnfollowSeller",
+        "WatchAuction",
+        "UnwatchAuction",
     ),
     *_messages(
         "user-events",
         "user",
-        {
-            model.__name__: model
-            for model in (
-                users.UserRegistered,
-                users.EmailVerificationRequested,
-                users.EmailVerified,
-                users.SessionOpened,
-                users.LoginFailed,
-                users.SessionRefreshed,
-                users.SessionRevoked,
-                users.SessionsRevoked,
-                users.PasswordChanged,
-                users.PasswordResetRequested,
-                users.ProfileUpdated,
-                users.RoleGranted,
-                users.UserSuspended,
-                users.UserReinstated,
-                users.UserErased,
-                users.SellerFollowed,
-                users.SellerUnfollowed,
-                users.AuctionWatched,
-                users.AuctionUnwatched,
-            )
-        },
+        "schemas.users",
+        "UserRegistered",
+        "EmailVerificationRequested",
+        "EmailVerified",
+        "SessionOpened",
+        "LoginFailed",
+        "SessionRefreshed",
+        "SessionRevoked",
+        "SessionsRevoked",
+        "PasswordChanged",
+        "PasswordResetRequested",
+        "ProfileUpdated",
+        "RoleGranted",
+        "UserSuspended",
+        "UserReinstated",
+        "UserErased",
+        "SellerFollowed",
+        "SellerUnfollowed",
+        "AuctionWatched",
+        "AuctionUnwatched",
     ),
-    *_messages("notification-commands", "notification", {"RecordDelivery": notifications.RecordDelivery}),
+    *_messages(
+        "notification-commands",
+        "notification",
+        "schemas.notifications",
+        "RecordDelivery",
+    ),
     *_messages(
         "notification-events",
         "notification",
-        {
-            "NotificationSent": notifications.NotificationSent,
-            "NotificationFailed": notifications.NotificationFailed,
-        },
+        "schemas.notifications",
+        "NotificationSent",
+        "NotificationFailed",
     ),
 )
 

@@ -6,24 +6,9 @@ from uuid import UUID
 from pydantic import Field
 
 from schemas.envelope import Request, Time, Wire
+from schemas.roles import Role as Role
+from schemas.roles import permitted as permitted
 from schemas.text import Email, Line, Note, Password, Secret, Username
-
-Role = Literal["buyer", "seller", "admin"]
-
-PERMISSIONS: dict[str, frozenset[str]] = {
-    "buyer": frozenset({"view_auctions", "place_bids", "view_profile"}),
-    "seller": frozenset({"view_auctions", "create_auctions", "place_bids", "view_profile"}),
-    "admin": frozenset({"*"}),
-}
-"""What each role may do (specification, rbac)."""
-
-
-def permitted(roles: tuple[str, ...], permission: str) -> bool:
-    """Whether one of the roles grants a permission."""
-    return any(
-        permission in granted or "*" in granted for role in roles for granted in [PERMISSIONS.get(role, frozenset())]
-    )
-
 
 # What people send.
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from compose.settings import Settings
 from consumers.bids.asked import READERS
 from consumers.bids.desk import AuctionDesk
-from consumers.bids.store import AUCTION
+from consumers.bids.store import AUCTION, PARTICIPATION
+from consumers.bids.suspended import READERS as STANDING_READERS
 from consumers.bids.suspended import Suspended, learn
 from consumers.runtime import Inbox, Worker, emits, takes
 from topics.catalog import AUCTION_COMMANDS, AUCTION_EVENTS, USER_EVENTS
@@ -45,11 +46,12 @@ def build(_settings: Settings) -> Worker:
                 events_topic=AUCTION_EVENTS.name,
                 emits=emits(*TOLD),
                 state=AUCTION,
+                beside=PARTICIPATION,
             ),
             Inbox(
                 topic=USER_EVENTS.name,
                 group="auction-processors-users",
-                takes=takes("UserSuspended", "UserReinstated", "UserErased"),
+                takes=takes(**STANDING_READERS),
                 apply=learn,
                 commands=False,
             ),

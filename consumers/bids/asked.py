@@ -4,13 +4,14 @@ pydantic (schemas/auctions.py) is the contract and the edge's validator; these s
 its cost, and a test holds them against the contract's JSON Schemas.
 """
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
 from msgspec import Raw
+
+from consumers.runtime.inbox import ReadAs
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -127,19 +128,8 @@ class CloseAuction(_Asked, frozen=True):
     end_time: Time
 
 
-def _reader(struct: type[_Asked]) -> Callable[[bytes], Any]:
-    decode = msgspec.json.Decoder(struct).decode
-
-    def read(data: bytes) -> Any:
-        if b"\\u0000" in data:
-            raise ValueError("holds the character U+0000, which no text of ours may")
-        return decode(data)
-
-    return read
-
-
-READERS: Final[dict[str, Callable[[bytes], Any]]] = {
-    struct.__name__: _reader(struct)
+READERS: Final = {
+    struct.__name__: ReadAs(struct, refuses_nul=True)
     for struct in (
         CreateAuction,
         UpdateAuction,
@@ -159,6 +149,8 @@ READERS: Final[dict[str, Callable[[bytes], Any]]] = {
 
 def minor(text: Raw) -> int | str | None:
     """Minor units of a JSON number as it was written; None if absent; what is no amount of money stays text (B17)."""
+    if text is ABSENT:
+        return None
     said = bytes(text)
     if said.isdigit() and len(said) <= _DIGITS_MAX:
         return int(said) * 100

@@ -136,9 +136,9 @@ def _repeated(auction: Opened, command: AuctionCommand, at: int, earlier: Rememb
 
 def _unfit(auction: Opened, command: AuctionCommand, at: int) -> str | None:
     """K4 (2) and (3): what is wrong with the command whatever the auction's state."""
-    if isinstance(command, OpenAuction):
+    if type(command) is OpenAuction:
         return "auction_exists"
-    if isinstance(command, UnknownCommand):
+    if type(command) is UnknownCommand:
         return "invalid_command"
     if command.deadline is not None and at >= command.deadline:
         return "deadline_passed"

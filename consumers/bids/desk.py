@@ -31,6 +31,10 @@ CACHED_BIDDERS: Final = 50_000
 SAID_AGAIN_MS: Final = 60_000
 """The last bid of a bidder in an auction is written down at most this often."""
 
+# What has no place in these costs as little as it can: whether a struct is NOT of a class is a dear question.
+_NEEDS_MORE: Final = frozenset({asked.UpdateAuction, asked.PublishAuction, asked.RetractBid, asked.BlockBidder})
+_OFFERS: Final = frozenset({AuctionCreated, DraftOpened, AuctionUpdated, DraftUpdated})
+
 _OTHER_BODY: Final = Remembered(same_body=False, answer=Answer("refused", "idempotency_conflict"))
 
 
@@ -47,7 +51,7 @@ class AuctionDesk:
         self._listings: dict[UUID, Listing] = {}
         self._changed: set[UUID] = set()
         self._offered: set[UUID] = set()
-        self._participants: list[tuple[UUID, str, int]] = []
+        self._participants: dict[tuple[UUID, str], int] = {}
 
     async def decide(self, batch: Sequence[Incoming], earlier: Mapping[UUID, Earlier], db: Database) -> Verdict:
         """One decision per command, with the rows that they change."""
@@ -64,6 +68,8 @@ class AuctionDesk:
         if missing:
             self._auctions.update(await store.load_auctions(db, missing))
         for incoming in batch:
+            if type(incoming.body) not in _NEEDS_MORE:
+                continue
             match incoming.body:
                 case asked.UpdateAuction() | asked.PublishAuction():
                     self._listings |= await store.load_listings(db, [incoming.aggregate])
@@ -131,7 +137,7 @@ class AuctionDesk:
             previous, auction = auction, evolve(auction, event)
             if standing is not None:
                 fold_standing(standing, event)
-            listing = self._offer(auction_id, event, previous)
+            listing = self._offer(auction_id, event, previous) if type(event) in _OFFERS else None
             told.append(tell(auction_id, event, previous, auction, listing, message))
         if not told:
             auction = advance(before, outcome.at)
@@ -157,7 +163,7 @@ class AuctionDesk:
                 return None
 
     def _listing(self, auction_id: UUID, auction: Auction) -> Listing | None:
-        if isinstance(auction, Draft):
+        if type(auction) is Draft:
             return listing_of(auction.listing)
         return self._listings.get(auction_id)
 
@@ -167,8 +173,7 @@ class AuctionDesk:
         key = (auction_id, actor.id)
         said = self._bidders.get(key)
         if said is None or outcome.at - said >= SAID_AGAIN_MS:
-            self._bidders[key] = outcome.at
-            self._participants.append((auction_id, actor.id, outcome.at))
+            self._bidders[key] = self._participants[key] = outcome.at
 
     def _writes(self) -> list[Write]:
         writes = []
@@ -184,7 +189,7 @@ class AuctionDesk:
 
     def _forget(self) -> None:
         """Empty what belonged to the batch, and let go of what is longest unused."""
-        self._listings, self._participants = {}, []
+        self._listings, self._participants = {}, {}
         self._changed, self._offered = set(), set()
         while len(self._auctions) > self._cached_auctions:
             self._auctions.popitem(last=False)

@@ -32,10 +32,10 @@ from consumers.bids.auction import Auction, Draft, Open
 from consumers.bids.commands import PLATFORM, AuctionCommand
 from consumers.bids.listing import Listing
 from consumers.bids.offer import Config
-from schemas.auctions import DURATION_S_MAX, DURATION_S_MIN
+from schemas.auction_terms import DURATION_S_MAX, DURATION_S_MIN
 from schemas.envelope import Actor
 from schemas.money import print_minor
-from schemas.users import permitted
+from schemas.roles import permitted
 
 DEFAULT_INCREMENTS: Final = {"USD": "EBAY-US", "GBP": "EBAY-UK"}
 """The increment table of a currency when the seller names none; `FLAT-1` for all others."""
@@ -46,10 +46,10 @@ _AHEAD_MS_MAX: Final = 366 * 86_400_000
 def may_ask(body: Any, actor: Actor) -> bool:
     """Whether the actor's roles permit such a command at all; whose auction it is, the rules ask."""
     match body:
-        case CloseAuction():
-            return actor.is_system
         case PlaceBid() | BuyNow() | RetractBid():
             return _is_user(actor.id) and _permitted(actor.roles, "place_bids")
+        case CloseAuction():
+            return actor.is_system
         case CreateAuction():
             return _is_user(actor.id) and _permitted(actor.roles, "create_auctions")
         case _:

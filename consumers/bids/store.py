@@ -1,6 +1,6 @@
 """Where auctions are kept: each SQL text above the function that runs it, or above the rows that it takes."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
@@ -160,16 +160,13 @@ def offer_row(auction_id: UUID, auction: Auction, listing: Listing) -> tuple[Any
     )
 
 
-PARTICIPATE: Final = """
-    INSERT INTO participation AS p (auction_id, bidder_id, last_bid_at) VALUES ($1, $2, $3)
-        ON CONFLICT (auction_id, bidder_id) DO UPDATE SET last_bid_at = excluded.last_bid_at
-     WHERE p.last_bid_at < excluded.last_bid_at
-"""
+PARTICIPATION: Final = StateTable("participation", key=("auction_id", "bidder_id"), columns=("last_bid_at",))
 
 
-def participation(rows: Iterable[tuple[UUID, str, int]]) -> Write:
-    """Remember who bid where and when (ms)."""
-    return Write(PARTICIPATE, [(auction, bidder, timestamp(at)) for auction, bidder, at in rows])
+def participation(last: Mapping[tuple[UUID, str], int]) -> Write:
+    """Remember who bid where, and when last (ms)."""
+    rows = [(auction, bidder, timestamp(at)) for (auction, bidder), at in last.items()]
+    return Write("", rows, into=PARTICIPATION)
 
 
 LEARN: Final = """

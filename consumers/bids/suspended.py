@@ -10,15 +10,27 @@ import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
+
+import msgspec
 
 from consumers.bids.store import LEARN, STANDING_CHANGES
-from consumers.runtime import Database, Incoming, Write
+from consumers.runtime import Database, Incoming, ReadAs, Write
 
 FRESH_S: Final = 1.0
 OVERLAP: Final = timedelta(seconds=60)
 """Changes are read this far back again: a change is dated by the beginning of its transaction, seen at its end."""
 
 _EVER: Final = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
+
+
+class Told(msgspec.Struct, rename="camel", gc=False):
+    """What all these events say, and more than is needed of them: their type and their place count."""
+
+    user_id: UUID
+
+
+READERS: Final = dict.fromkeys(("UserSuspended", "UserReinstated", "UserErased"), ReadAs(Told, refuses_nul=False))
 
 
 async def learn(batch: Sequence[Incoming], _db: Database) -> list[Write]:

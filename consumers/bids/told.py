@@ -157,7 +157,8 @@ def tell(
 
     `listing` is the listing as it is after it, needed by an update only; `message` is what the bidder said with a bid.
     """
-    data = _data(auction_id, one, after, listing, message)
+    name = event_id(auction_id, one.seq)
+    data = _data(auction_id, name, one, after, listing, message)
     return event(
         type(data).__name__,
         aggregate=auction_id,
@@ -165,16 +166,19 @@ def tell(
         at=time_text(one.at),
         data=_encode(data),
         previous_public_sequence=getattr(before, "public_seq", 0),
+        id=name,
     )
 
 
-def _data(aggregate: UUID, one: AuctionEvent, after: Auction, listing: Listing | None, message: str | None) -> Told:
+def _data(
+    aggregate: UUID, name: str, one: AuctionEvent, after: Auction, listing: Listing | None, message: str | None
+) -> Told:
     auction_id = str(aggregate)
     match one, after:
         case happened.BidPlaced(), Open():
             return BidPlaced(
                 auction_id,
-                bid_id=bid_id(aggregate, one.seq),
+                bid_id=name,
                 bidder_id=one.bidder,
                 amount=money(one.amount),
                 previous_amount=None if one.previous_amount is None else money(one.previous_amount),

@@ -1,6 +1,6 @@
 """All that workers share: one batch = one transaction, jobs with leases, parking of poison."""
 
-from consumers.runtime.inbox import Inbox, StateTable, Taken, emits, takes
+from consumers.runtime.inbox import Inbox, ReadAs, Taken, emits, takes
 from consumers.runtime.jobs import Claimed, Done, GiveUp, JobRunner, TryAgain, enqueue
 from consumers.runtime.messages import (
     Database,
@@ -10,6 +10,7 @@ from consumers.runtime.messages import (
     Job,
     OutCommand,
     Remembered,
+    StateTable,
     Verdict,
     Write,
     by_aggregate,
@@ -34,6 +35,7 @@ __all__ = [
     "LogRow",
     "OutCommand",
     "OutEvent",
+    "ReadAs",
     "Remembered",
     "SequenceGuard",
     "StateTable",

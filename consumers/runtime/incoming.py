@@ -1,14 +1,14 @@
 """Records of a topic -> messages a desk can judge; what cannot be read is named with its reason, for the dead letters."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 import msgspec
 from aiokafka import ConsumerRecord
 from asyncpg.pgproto import pgproto
 
-from consumers.runtime.inbox import Inbox, Reader
+from consumers.runtime.inbox import NUL, Inbox, ReadAs, Reader
 from consumers.runtime.messages import Incoming
 from schemas import envelope
 from schemas.envelope import Actor
@@ -31,17 +31,33 @@ class _Refused(Exception):
     """A record cannot be read; the first argument is the reason."""
 
 
-class _Command(msgspec.Struct, rename="camel", gc=False):
-    command_id: str
-    command_type: str
-    data: msgspec.Raw
+D = TypeVar("D")
 
 
-class _Event(msgspec.Struct, rename="camel", gc=False):
-    event_id: str
-    event_type: str
+class _Command(msgspec.Struct, Generic[D], gc=False):
+    id: str = msgspec.field(name="commandId")
+    type: str = msgspec.field(name="commandType")
+    data: D
+
+
+class _Event(msgspec.Struct, Generic[D], gc=False):
+    id: str = msgspec.field(name="eventId")
+    type: str = msgspec.field(name="eventType")
     sequence: int
-    data: msgspec.Raw
+    data: D
+
+
+_Read = _Command[Any] | _Event[Any]
+
+_UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+class _Whole(NamedTuple):
+    """Reads a value of one type in one pass, its envelope and its `data`."""
+
+    name: str
+    decode: Callable[[bytes], _Read]
+    refuses_nul: bool
 
 
 class Reading:
@@ -50,18 +66,23 @@ class Reading:
     def __init__(self, inbox: Inbox) -> None:
         self._commands = inbox.commands
         self._takes = {name: (taken.ce_type.encode(), taken.read) for name, taken in inbox.takes.items()}
-        self._command = msgspec.json.Decoder(_Command)
-        self._event = msgspec.json.Decoder(_Event)
+        self._envelope = _decoder(msgspec.Raw, commands=inbox.commands)
+        self._whole = {
+            taken.ce_type.encode(): _Whole(
+                name, _decoder(taken.read.struct, commands=inbox.commands), taken.read.refuses_nul
+            )
+            for name, taken in inbox.takes.items()
+            if isinstance(taken.read, ReadAs)
+        }
         self._bytes_max = COMMAND_BYTES_MAX if inbox.commands else MESSAGE_BYTES_MAX
         self._actors: dict[bytes, Actor] = {}
 
     def read(self, records: Sequence[ConsumerRecord]) -> tuple[list[Incoming], list[Unreadable]]:
         """The messages of a batch in order, and what could not be read. Events of other types are passed over."""
-        read_one = self._read_command if self._commands else self._read_event
         readable, unreadable = [], []
         for record in records:
             try:
-                incoming = read_one(record)
+                incoming = self._read_one(record)
             except _Refused as refused:
                 unreadable.append(Unreadable(record, str(refused)))
             else:
@@ -69,37 +90,41 @@ class Reading:
                     readable.append(incoming)
         return readable, unreadable
 
-    def _read_command(self, record: ConsumerRecord) -> Incoming:
+    def _read_one(self, record: ConsumerRecord) -> Incoming | None:
         self._check(record)
-        try:
-            read = self._command.decode(record.value)
-        except (msgspec.MsgspecError, RecursionError) as error:
-            raise _Refused("undecodable") from error
         headers = dict(record.headers)
-        taken = self._takes.get(read.command_type)
-        if taken is None or headers.get(envelope.CE_TYPE) != taken[0]:
-            raise _Refused("unknown_type")
-        body = _body(taken[1], read.data)
+        read = self._read_whole(record.value, headers) or self._read_apart(record.value, headers)
+        if read is None:
+            return None
         try:
-            return _incoming(record, read.command_type, read.command_id, body, headers, self._actor(headers), None)
+            return _incoming(record, read, headers, self._actor(headers) if self._commands else None)
         except (KeyError, ValueError, msgspec.MsgspecError) as error:
             raise _Refused("bad_header") from error
 
-    def _read_event(self, record: ConsumerRecord) -> Incoming | None:
-        self._check(record)
-        try:
-            read = self._event.decode(record.value)
-        except (msgspec.MsgspecError, RecursionError) as error:
-            raise _Refused("undecodable") from error
-        headers = dict(record.headers)
-        taken = self._takes.get(read.event_type)
-        if taken is None or headers.get(envelope.CE_TYPE) != taken[0]:
+    def _read_whole(self, value: bytes, headers: Mapping[str, bytes]) -> _Read | None:
+        """The message in one pass; None if there is no such reader or it fails: then `_read_apart` says why."""
+        whole = self._whole.get(headers.get(envelope.CE_TYPE, b""))
+        if whole is None or (whole.refuses_nul and NUL in value):
             return None
-        body = _body(taken[1], read.data)
         try:
-            return _incoming(record, read.event_type, read.event_id, body, headers, None, read.sequence)
-        except ValueError as error:
-            raise _Refused("bad_header") from error
+            read = whole.decode(value)
+        except _UNDECODABLE:
+            return None
+        return read if read.type == whole.name else None
+
+    def _read_apart(self, value: bytes, headers: Mapping[str, bytes]) -> _Read | None:
+        """The envelope, then its `data` by its type's reader; None for an event of a type that is not taken."""
+        try:
+            read = self._envelope(value)
+        except _UNDECODABLE as error:
+            raise _Refused("undecodable") from error
+        taken = self._takes.get(read.type)
+        if taken is None or headers.get(envelope.CE_TYPE) != taken[0]:
+            if self._commands:
+                raise _Refused("unknown_type")
+            return None
+        read.data = _body(taken[1], read.data)
+        return read
 
     def _check(self, record: ConsumerRecord) -> None:
         if record.key is None:
@@ -127,15 +152,12 @@ def _body(reader: Reader, data: msgspec.Raw) -> Any:
         raise _Refused("invalid_data") from error
 
 
-def _incoming(
-    record: ConsumerRecord,
-    kind: str,
-    name: str,
-    body: Any,
-    headers: Mapping[str, bytes],
-    actor: Actor | None,
-    sequence: int | None,
-) -> Incoming:
+def _decoder(data: Any, *, commands: bool) -> Callable[[bytes], _Read]:
+    decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_Command[data] if commands else _Event[data])
+    return decoder.decode
+
+
+def _incoming(record: ConsumerRecord, read: _Read, headers: Mapping[str, bytes], actor: Actor | None) -> Incoming:
     get = headers.get
     reply_partition = get(envelope.REPLY_PARTITION)
     deadline = get(envelope.DEADLINE)
@@ -149,10 +171,10 @@ def _incoming(
         record.offset,
         record.timestamp,
         record.key,
-        kind,
-        pgproto.UUID(name),
+        read.type,
+        pgproto.UUID(read.id),
         _aggregate(record),
-        body,
+        read.data,
         record.value,
         headers,
         actor,
@@ -161,7 +183,7 @@ def _incoming(
         None if fingerprint is None else bytes.fromhex(fingerprint.decode()),
         None if correlation_id is None else _text(correlation_id),
         None if traceparent is None else _text(traceparent),
-        sequence,
+        getattr(read, "sequence", None),
     )
 
 

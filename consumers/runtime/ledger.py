@@ -201,12 +201,12 @@ class Ledger:
         await self._prepare(sifted)
         verdict = await self._judge(sifted)
         faultpoints.hit("decided")
+        verdict.writes = [write for write in verdict.writes if write.rows]
         told = [(self._row(one, sifted), one.events) for one in verdict.decisions]
         rows = [row for row, _ in told]
         batches = self._tools.publisher.batches(told)
-        writes = [write for write in verdict.writes if write.rows]
-        if rows or writes or verdict.state or self._unpark:
-            await self._commit(upto, rows=rows, state=verdict.state, writes=writes)
+        if rows or verdict.writes or verdict.state or self._unpark:
+            await self._commit(upto, rows=rows, state=verdict.state, writes=verdict.writes)
         else:
             self.next_offset = upto
         return _Decided(verdict, rows, batches)

@@ -73,13 +73,27 @@ class Decision(msgspec.Struct, gc=False):
     """Whose log this belongs to, where that is not the command's key."""
 
 
+class StateTable(NamedTuple):
+    """The table that a hot worker keeps its state in; rows are upserted whole, columns in the table's order."""
+
+    name: str
+    key: Sequence[str]
+    columns: Sequence[str]
+    """All columns but those of the key."""
+
+
 class Write(NamedTuple):
-    """Statement and argument rows, executed inside the commit, in order, after the log."""
+    """Statement and argument rows, executed inside the commit, in order, after the log.
+
+    With `into`, the inbox's table `beside`, there is no statement: `rows` are whole rows of it, each key at most once, and a
+    small batch needs no transaction block for them.
+    """
 
     sql: str
     rows: Sequence[Sequence[Any]]
     wakes: str | None = None
     """Kind of job that this makes due, so that its runner need not wait for the next look."""
+    into: StateTable | None = None
 
 
 class Verdict(msgspec.Struct):

@@ -134,19 +134,25 @@ class Running:
             await asyncio.gather(working, stopping, return_exceptions=True)
 
     async def _start(self) -> None:
-        worker, settings = self._worker, self._settings
-        url = settings.database_url(worker.name)
-        await readiness.wait_for_postgres(settings, url)
-        await migrate(url, worker.schema, worker.sql)
-        db = await self._open_pool(url)
-        await readiness.wait_for_topics(settings, worker.topics)
-        producer = await self._open_producer()
+        worker = self._worker
+        db, producer = await asyncio.gather(self._open_store(), self._open_broker())
         if worker.before is not None:
             await worker.before(db)
         self._shifts = {runner.kind: Shift(runner, db, producer, source=self._source) for runner in worker.runners}
         await self._subscribe(db, producer)
         self._tasks += [asyncio.create_task(shift.run()) for shift in self._shifts.values()]
         self._started = True
+
+    async def _open_store(self) -> Database:
+        worker, settings = self._worker, self._settings
+        url = settings.database_url(worker.name)
+        await readiness.wait_for_postgres(settings, url)
+        await migrate(url, worker.schema, worker.sql)
+        return await self._open_pool(url)
+
+    async def _open_broker(self) -> AIOKafkaProducer:
+        await readiness.wait_for_topics(self._settings, self._worker.topics)
+        return await self._open_producer()
 
     async def _subscribe(self, db: Database, producer: AIOKafkaProducer) -> None:
         if not self._worker.inboxes:
@@ -172,7 +178,7 @@ class Running:
         return Tools(
             inbox=inbox,
             db=db,
-            commit=Commit(inbox.state),
+            commit=Commit(inbox.state, inbox.beside),
             publisher=Publisher(producer, topic=inbox.events_topic, kinds=inbox.emits, source=self._source),
             replies=replies,
             dead=DeadLetters(producer, topic=inbox.topic, group=inbox.group),
