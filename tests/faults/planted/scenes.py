@@ -49,19 +49,24 @@ async def failure(stage: Stage, plant: str) -> list[str]:
     return await stage.wrong()
 
 
-async def zombie(stage: Stage, plant: str, *, strangers: bool = False) -> list[str]:
+async def zombie(stage: Stage, plant: str, *, offer: bool = False) -> list[str]:
     """A worker is stopped with a decided batch in hand until another has taken over and gone on; then it wakes.
 
-    The batch is of people who have bid before, and is stored by one statement; that of `strangers`, whose first bids are
-    written down beside it, by a transaction.
+    Bids are stored by one statement; an `offer`, whose listing is written beside it, by a transaction.
     """
     sleeper = await stage.running(plant, faults="decided=stop:{now}")
     auction = await _opened(stage)
     people = [bidder(), bidder()]
-    if not strangers:
-        for amount, who in enumerate(people, 11):
-            await stage.asking.told("PlaceBid", auction, {"amount": amount}, by=who)
-    await _in_one_batch(stage, sleeper, auction, range(13, 16), people)
+    for amount, who in enumerate(people, 11):
+        await stage.asking.told("PlaceBid", auction, {"amount": amount}, by=who)
+    await _paused(sleeper)
+    if offer:
+        auction = uuid4()
+        await stage.asking.ask("CreateAuction", auction, lamp(), by=seller())
+    else:
+        await stage.asking.bid_together([(auction, amount, people[amount % 2]) for amount in range(13, 16)])
+    stage.trigger.touch()
+    sleeper.send(signal.SIGCONT)
     await sleeper.stopped()
 
     await stage.start(plant, slot=2)
