@@ -98,7 +98,7 @@ class Running:
         self._claims = asyncio.Semaphore(CONNECTIONS_MAX // 2)
         self._broker: KafkaBroker | None = None
         self._replies: Replies | None = None
-        self._producer: AIOKafkaProducer | None = None
+        self._producers: list[AIOKafkaProducer] = []
         self._db: Database | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -135,11 +135,11 @@ class Running:
 
     async def _start(self) -> None:
         worker = self._worker
-        db, producer = await asyncio.gather(self._open_store(), self._open_broker())
+        db, (producer, replier) = await asyncio.gather(self._open_store(), self._open_broker())
         if worker.before is not None:
             await worker.before(db)
         self._shifts = {runner.kind: Shift(runner, db, producer, source=self._source) for runner in worker.runners}
-        await self._subscribe(db, producer)
+        await self._subscribe(db, producer, replier)
         self._tasks += [asyncio.create_task(shift.run()) for shift in self._shifts.values()]
         self._started = True
 
@@ -150,15 +150,16 @@ class Running:
         await migrate(url, worker.schema, worker.sql)
         return await self._open_pool(url)
 
-    async def _open_broker(self) -> AIOKafkaProducer:
+    async def _open_broker(self) -> tuple[AIOKafkaProducer, AIOKafkaProducer]:
         await readiness.wait_for_topics(self._settings, self._worker.topics)
-        return await self._open_producer()
+        # A producer has one request under way at each broker: replies have their own, or each would wait for events.
+        return await self._open_producer("events"), await self._open_producer("replies")
 
-    async def _subscribe(self, db: Database, producer: AIOKafkaProducer) -> None:
+    async def _subscribe(self, db: Database, producer: AIOKafkaProducer, replier: AIOKafkaProducer) -> None:
         if not self._worker.inboxes:
             return
         replies = self._replies = Replies(
-            producer, topic=self._worker.replies_topic, partitions=self._settings.reply_partitions
+            replier, topic=self._worker.replies_topic, partitions=self._settings.reply_partitions
         )
         outcomes = Outcomes()
         broker = self._broker = broker_of(self._settings, self._worker.name)
@@ -209,10 +210,10 @@ class Running:
         )
         return pool
 
-    async def _open_producer(self) -> AIOKafkaProducer:
-        producer = self._producer = AIOKafkaProducer(
+    async def _open_producer(self, purpose: str) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(
             bootstrap_servers=self._settings.kafka_bootstrap,
-            client_id=f"{self._worker.name}-{self._settings.worker_slot}",
+            client_id=f"{self._worker.name}-{self._settings.worker_slot}-{purpose}",
             acks="all",
             enable_idempotence=True,
             linger_ms=0,
@@ -220,6 +221,7 @@ class Running:
             max_request_size=REQUEST_BYTES_MAX,
             request_timeout_ms=6_000,
         )
+        self._producers.append(producer)
         await producer.start()
         return producer
 
@@ -229,7 +231,7 @@ class Running:
             for task in self._tasks:
                 if task.done():
                     task.result()
-            if self._producer is not None and self._producer._sender.sender_task.done():
+            if any(producer._sender.sender_task.done() for producer in self._producers):
                 raise FatalToProducer("the producer's sender ended")
             for assignment in self._assignments:
                 if assignment.silent_s > STALLED_AFTER_S:
@@ -249,8 +251,8 @@ class Running:
         await asyncio.gather(*stopping, return_exceptions=True)
         if self._replies is not None:
             await self._replies.close()
-        if self._producer is not None:
-            await self._producer.stop()
+        for producer in self._producers:
+            await producer.stop()
         if self._worker.after is not None:
             await self._worker.after()
         if self._db is not None:
