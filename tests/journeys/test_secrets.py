@@ -155,8 +155,9 @@ async def test_no_secret_stands_in_clear_anywhere(
 ) -> None:
     env_file = Path(os.environ["MARKETPLACE_ENV"])
     logs = env_file.parent / "logs"
-    if not logs.is_dir():
+    if os.environ.get("TEST_STACK") == "containers":
         pytest.skip("the logs of a stack in containers are the engine's")
+    assert logs.is_dir()
     life = Life(stack, http, owner)
     await life.live()
     async with page(life.anna) as watching:

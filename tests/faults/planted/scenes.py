@@ -59,14 +59,13 @@ async def zombie(stage: Stage, plant: str, *, offer: bool = False) -> list[str]:
     people = [bidder(), bidder()]
     for amount, who in enumerate(people, 11):
         await stage.asking.told("PlaceBid", auction, {"amount": amount}, by=who)
-    await _paused(sleeper)
     if offer:
         auction = uuid4()
+        await _paused(sleeper)
         await stage.asking.ask("CreateAuction", auction, lamp(), by=seller())
+        _woken(stage, sleeper)
     else:
-        await stage.asking.bid_together([(auction, amount, people[amount % 2]) for amount in range(13, 16)])
-    stage.trigger.touch()
-    sleeper.send(signal.SIGCONT)
+        await _in_one_batch(stage, sleeper, auction, range(13, 16), people)
     await sleeper.stopped()
 
     await stage.start(plant, slot=2)
@@ -197,6 +196,11 @@ async def _in_one_batch(stage: Stage, worker: Worker, auction: UUID, amounts: ra
     """Bids of people in turn that the worker finds together when it looks next, with the fault due."""
     await _paused(worker)
     await stage.asking.bid_together([(auction, amount, people[amount % len(people)]) for amount in amounts])
+    _woken(stage, worker)
+
+
+def _woken(stage: Stage, worker: Worker) -> None:
+    """The paused worker goes on, with the fault due."""
     stage.trigger.touch()
     worker.send(signal.SIGCONT)
 
