@@ -3,18 +3,19 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from hashlib import sha1
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
-from aiokafka.producer.message_accumulator import BatchBuilder
 from asyncpg.pgproto import pgproto
 
+from producers.outbox import Headers, Outbox, Record
 from schemas import envelope
 
-Headers = list[tuple[str, bytes]]
+EVENTS_GATHERED_S = 0.005
+"""So long events wait for others: a reply does not compete with them for the broker, and at hundreds of bids a second whoever
+reads them wakes up a fraction as often."""
 
 RECORD_BYTES_MAX = 900_000
 """The largest event: the broker takes 1 MiB, headers and batch header included."""
@@ -174,9 +175,7 @@ class Publisher:
     def __init__(
         self, producer: AIOKafkaProducer, *, topic: str | None, kinds: Mapping[str, Kind], source: str
     ) -> None:
-        self._producer = producer
-        self._topic = topic
-        self._unsettled: dict[int, set[asyncio.Future[Any]]] = {}
+        self._outbox = Outbox(producer, topic or "", gathers_s=EVENTS_GATHERED_S)
         self._heads: dict[str, Headers] = {
             name: [
                 (envelope.CE_SPECVERSION, envelope.SPEC_VERSION),
@@ -188,48 +187,36 @@ class Publisher:
             for name, kind in kinds.items()
         }
 
-    def batches(self, told: Sequence[tuple[LogRow, Sequence[OutEvent]]]) -> list[BatchBuilder]:
-        """The events of rows, in order, in as few record batches as they fit.
+    def records(self, told: Sequence[tuple[LogRow, Sequence[OutEvent]]]) -> list[Record]:
+        """The events of rows, in order, as records.
 
         Raises EventTooLarge, and KeyError for a type of event that the inbox does not name as its own.
         """
-        batches: list[BatchBuilder] = []
+        records: list[Record] = []
         for row, events in told:
             if not events:
                 continue
             subject = str(row.aggregate).encode()
             common = _headers_of(row, subject)
             for one in events:
+                if len(one.value) > RECORD_BYTES_MAX:
+                    raise EventTooLarge(f"{one.type} of {len(one.value)} bytes")
                 headers = [
                     *self._heads[one.type],
                     (envelope.CE_ID, one.id.encode()),
                     (envelope.CE_TIME, one.time.encode()),
                     *common,
                 ]
-                if len(one.value) > RECORD_BYTES_MAX:
-                    raise EventTooLarge(f"{one.type} of {len(one.value)} bytes")
-                if not batches or not _append(batches[-1], row.at_ms, subject, one.value, headers):
-                    batches.append(self._producer.create_batch())
-                    _append(batches[-1], row.at_ms, subject, one.value, headers)
-        return batches
+                records.append(Record(row.at_ms, subject, one.value, headers))
+        return records
 
-    async def send(self, partition: int, batches: Sequence[BatchBuilder]) -> list[asyncio.Future[Any]]:
-        """Hand record batches to the producer, in order; each future ends when the broker has its batch."""
-        futures = []
-        unsettled = self._unsettled.setdefault(partition, set())
-        for batch in batches:
-            future: asyncio.Future[Any] = await self._producer.send_batch(batch, self._topic, partition=partition)
-            unsettled.add(future)
-            future.add_done_callback(unsettled.discard)
-            futures.append(future)
-        return futures
+    def send(self, partition: int, records: Sequence[Record]) -> "asyncio.Future[None] | None":
+        """Hand records over; the future ends when the broker has them, or with why it has not. None when there are none."""
+        return self._outbox.add(partition, records) if records else None
 
     async def settle(self, partition: int, *, timeout_s: float) -> bool:
         """Wait until the broker has, or has refused, all that was handed over; False when it takes longer."""
-        unsettled = self._unsettled.get(partition)
-        if unsettled:
-            await asyncio.wait(set(unsettled), timeout=timeout_s)
-        return not unsettled
+        return await self._outbox.settle(partition, timeout_s=timeout_s)
 
 
 def _headers_of(row: LogRow, subject: bytes) -> Headers:
@@ -241,62 +228,21 @@ def _headers_of(row: LogRow, subject: bytes) -> Headers:
     return headers
 
 
-def _append(batch: BatchBuilder, at_ms: int | None, key: bytes, value: bytes, headers: Headers) -> bool:
-    return batch.append(timestamp=at_ms, key=key, value=value, headers=headers) is not None
-
-
 class Replies:
-    """Sends replies, those of all partitions together, one record batch per asker's partition at a time.
-
-    aiokafka takes one batch per partition and request: if each partition of commands sent its own, they would queue.
-    """
+    """Sends replies, those of all partitions of commands together, to the partitions of those who asked."""
 
     def __init__(self, producer: AIOKafkaProducer, *, topic: str, partitions: int) -> None:
-        self._producer = producer
-        self._topic = topic
+        self._outbox = Outbox(producer, topic)
         self._partitions = partitions
-        self._waiting: dict[int, tuple[list[Asked], asyncio.Future[None]]] = {}
-        self._senders: dict[int, asyncio.Task[None]] = {}
 
-    def add(self, asked: Sequence[Asked]) -> set[asyncio.Future[None]]:
+    def add(self, asked: Sequence[Asked]) -> set["asyncio.Future[None]"]:
         """Queue replies; each future ends when the broker has its part. An unknown partition is passed over."""
-        futures = set()
-        for one in asked:
-            if 0 <= one.partition < self._partitions:
-                waiting, future = self._group(one.partition)
-                waiting.append(one)
-                futures.add(future)
-        return futures
-
-    def _group(self, partition: int) -> tuple[list[Asked], asyncio.Future[None]]:
-        group = self._waiting.get(partition)
-        if group is None:
-            group = self._waiting[partition] = ([], asyncio.get_running_loop().create_future())
-            sender = self._senders.get(partition)
-            if sender is None or sender.done():
-                self._senders[partition] = asyncio.create_task(self._send(partition))
-        return group
-
-    async def _send(self, partition: int) -> None:
-        while group := self._waiting.pop(partition, None):
-            waiting, future = group
-            try:
-                for batch in self._batches(waiting):
-                    await (await self._producer.send_batch(batch, self._topic, partition=partition))
-            except KafkaError as error:
-                future.set_exception(error)
-                future.exception()  # Read here: nobody may be waiting any more.
-            else:
-                future.set_result(None)
-
-    def _batches(self, waiting: Sequence[Asked]) -> list[BatchBuilder]:
-        batches = [self._producer.create_batch()]
-        for one in waiting:
-            if not _append(batches[-1], None, one.key, one.value, one.headers):
-                batches.append(self._producer.create_batch())
-                _append(batches[-1], None, one.key, one.value, one.headers)
-        return batches
+        return {
+            self._outbox.add(one.partition, [Record(None, one.key, one.value, one.headers)])
+            for one in asked
+            if 0 <= one.partition < self._partitions
+        }
 
     async def close(self) -> None:
         """Let the replies on their way leave."""
-        await asyncio.gather(*self._senders.values(), return_exceptions=True)
+        await self._outbox.close()

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, TypeVar
 
 import structlog
 from aiokafka import ConsumerRecord
-from aiokafka.producer.message_accumulator import BatchBuilder
 from asyncpg.exceptions import UniqueViolationError
 
 from consumers.runtime import faultpoints, logs, metrics, parking
@@ -21,6 +20,7 @@ from consumers.runtime.outage import is_fatal, is_outage
 from consumers.runtime.outcomes import Outcomes, Sifted, all_fresh, id_of_conflict, sift
 from consumers.runtime.parking import Bug, place_of
 from consumers.runtime.telling import Telling
+from producers.outbox import Record
 from producers.publish import Asked, LogRow, Publisher, Replies, answer, answers_of, reply
 
 log = structlog.get_logger("partition")
@@ -71,7 +71,7 @@ class _Decided(NamedTuple):
 
     verdict: Verdict
     rows: Sequence[LogRow]
-    batches: Sequence[BatchBuilder]
+    records: Sequence[Record]
 
 
 class Ledger:
@@ -155,7 +155,7 @@ class Ledger:
         await self._tools.dead.put([Burial(incoming, f"bug: {reason}")])
         self.parked.add(incoming.key)
         await self._commit(upto, writes=[parking.park(incoming, reason)])
-        await self.telling.tell(upto)
+        self.telling.tell(upto)
         metrics.PARKED.labels(*self._labels, self.number).set(len(self.parked))
 
     async def _carry_out(self, batch: Sequence[Incoming], upto: int) -> None:
@@ -204,12 +204,12 @@ class Ledger:
         verdict.writes = [write for write in verdict.writes if write.rows]
         told = [(self._row(one, sifted), one.events) for one in verdict.decisions]
         rows = [row for row, _ in told]
-        batches = self._tools.publisher.batches(told)
+        records = self._tools.publisher.records(told)
         if rows or verdict.writes or verdict.state or self._unpark:
             await self._commit(upto, rows=rows, state=verdict.state, writes=verdict.writes)
         else:
             self.next_offset = upto
-        return _Decided(verdict, rows, batches)
+        return _Decided(verdict, rows, records)
 
     async def _follow_up(self, decided: _Decided, sifted: Sifted, upto: int) -> None:
         put = self._tools.outcomes.put
@@ -221,7 +221,7 @@ class Ledger:
         if self._inbox.after_commit is not None and decided.rows:
             await self._inbox.after_commit(decided.rows)
         asked = [*answers_of(decided.rows), *self._answers_again(sifted)]
-        await self.telling.tell(upto, decided.batches, asked)
+        self.telling.tell(upto, decided.records, asked)
         for write in decided.verdict.writes:
             if write.wakes is not None:
                 self._tools.wake_runner(write.wakes)

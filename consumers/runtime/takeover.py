@@ -75,16 +75,15 @@ async def _tell_again(tools: Tools, partition: int, marks: _Marks) -> None:
     while rows := await _untold(tools.db, partition, start):
         if tools.inbox.after_commit is not None:
             await tools.inbox.after_commit(rows)
-        batches = tools.publisher.batches([(row, events_of(row)) for row in rows])
+        records = tools.publisher.records([(row, events_of(row)) for row in rows])
         answers = tools.replies.add(answers_of(rows))
-        events = await tools.publisher.send(partition, batches)
-        _, late = (
-            await asyncio.wait([*events, *answers], timeout=ACKNOWLEDGED_WITHIN_S) if events or answers else ((), ())
-        )
+        events = tools.publisher.send(partition, records)
+        told = answers if events is None else {events, *answers}
+        _, late = await asyncio.wait(told, timeout=ACKNOWLEDGED_WITHIN_S) if told else ((), ())
         if late:
             raise TimeoutError("the broker does not take what is told again")
-        for future in events:
-            future.result()
+        if events is not None:
+            events.result()
         start = rows[-1].src_offset + 1
 
 

@@ -3,13 +3,13 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import structlog
-from aiokafka.producer.message_accumulator import BatchBuilder
 
 from consumers.runtime import faultpoints, metrics
 from consumers.runtime.inbox import Inbox
+from producers.outbox import Record
 from producers.publish import Asked, Publisher, Replies
 
 log = structlog.get_logger("partition")
@@ -21,7 +21,7 @@ class _Handed(NamedTuple):
     """A batch that the producer has: when its futures end, everything below `upto` is told."""
 
     upto: int
-    events: Sequence[asyncio.Future[Any]]
+    events: asyncio.Future[None] | None
     replies: set[asyncio.Future[None]]
     since: float
 
@@ -39,14 +39,14 @@ class Telling:
         self._handed: asyncio.Queue[_Handed] = asyncio.Queue()
         self._publish_s = metrics.PUBLISH.labels(inbox.topic, inbox.group)
 
-    async def tell(self, upto: int, batches: Sequence[BatchBuilder] = (), asked: Sequence[Asked] = ()) -> None:
-        """Hand over what was decided below `upto`: replies and events leave in the same request, none waits for the other."""
+    def tell(self, upto: int, records: Sequence[Record] = (), asked: Sequence[Asked] = ()) -> None:
+        """Hand over what was decided below `upto`: replies leave at once, events a moment later, none waits for the other."""
         if not self._inbox.commands:
             self.told = upto
             return
         since = time.perf_counter()
         replies = self._replies.add(asked)
-        events = await self._publisher.send(self._number, batches)
+        events = self._publisher.send(self._number, records)
         self._handed.put_nowait(_Handed(upto, events, replies, since))
 
     async def follow(self) -> None:
@@ -74,12 +74,11 @@ class Telling:
             log.warning("replies not delivered", topic=self._inbox.topic, partition=self._number)
 
 
-async def _acknowledged(futures: Sequence[asyncio.Future[Any]]) -> None:
-    if not futures:
+async def _acknowledged(events: "asyncio.Future[None] | None") -> None:
+    if events is None:
         return
-    # Not cancelled with this task: the takeover must know which batches the producer still holds.
-    _, late = await asyncio.wait(futures, timeout=ACKNOWLEDGED_WITHIN_S)
+    # Not cancelled with this task: the takeover must know what the producer still holds.
+    _, late = await asyncio.wait([events], timeout=ACKNOWLEDGED_WITHIN_S)
     if late:
         raise TimeoutError(f"the broker has not taken events for {ACKNOWLEDGED_WITHIN_S:.0f} s")
-    for future in futures:
-        future.result()
+    events.result()

@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from aiokafka.producer.message_accumulator import BatchBuilder
 
 from consumers.runtime import (
     event,
@@ -50,34 +49,16 @@ def row(**changes: Any) -> LogRow:
 
 
 def publisher() -> Publisher:
-    return Publisher(Producer(), topic="events", kinds={"Counted": Kind("trial.counted.v1", "none")}, source="/trial")
-
-
-class Producer:
-    """Makes batches as aiokafka's does, and sends nothing."""
-
-    def create_batch(self) -> Any:
-        return BatchBuilder(1_000_000, 0)
+    return Publisher(None, topic="events", kinds={"Counted": Kind("trial.counted.v1", "none")}, source="/trial")
 
 
 def test_an_event_that_the_broker_would_refuse_for_ever_is_found_before_the_commit() -> None:
     told = event("Counted", aggregate=COUNTER, sequence=1, at="", data=b'{"by":"%b"}' % (b"x" * 1_000_000))
 
     with pytest.raises(EventTooLarge):
-        publisher().batches([(row(), [told])])
+        publisher().records([(row(), [told])])
 
 
 def test_an_event_that_is_not_the_inboxes_own_is_found_before_the_commit() -> None:
     with pytest.raises(KeyError):
-        publisher().batches([(row(), [event("Rung", aggregate=COUNTER, sequence=1, at="", data=b"{}")])])
-
-
-def test_many_events_are_spread_over_as_few_batches_as_they_fit() -> None:
-    events = [
-        event("Counted", aggregate=COUNTER, sequence=number, at="", data=b'{"by":"%b"}' % (b"x" * 300_000))
-        for number in range(1, 8)
-    ]
-
-    batches = publisher().batches([(row(), events)])
-
-    assert [batch.record_count() for batch in batches] == [3, 3, 1]
+        publisher().records([(row(), [event("Rung", aggregate=COUNTER, sequence=1, at="", data=b"{}")])])

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -273,14 +274,7 @@ class Stage:
                 logged[told["eventId"]] = value
         for aggregate, seen in sequences.items():
             assert seen == list(range(1, len(seen) + 1)), aggregate
-        told_values: dict[str, bytes] = {}
-        last: dict[bytes, int] = {}
-        for record in await self.events():
-            read = json.loads(record.value)
-            assert told_values.setdefault(read["eventId"], record.value) == record.value
-            assert read["sequence"] <= last.get(record.key, 0) + 1, "an event came before the one before it"
-            last[record.key] = max(last.get(record.key, 0), read["sequence"])
-        assert told_values == logged
+        await until(partial(self._tells, logged))
         stored = await self.owner.fetch(f"SELECT id, total FROM {self.trial.schema}.counter")
         assert {row["id"]: row["total"] for row in stored} == totals
 
@@ -289,6 +283,17 @@ class Stage:
             return {row["id"]: row["total"] for row in view} == totals
 
         await until(view_is_level)
+
+    async def _tells(self, logged: dict[str, bytes]) -> bool:
+        """Whether all events of the log are on the topic, a moment after their replies; fails with one that must not be there."""
+        told: dict[str, bytes] = {}
+        last: dict[bytes, int] = {}
+        for record in await self.events():
+            read = json.loads(record.value)
+            assert told.setdefault(read["eventId"], record.value) == record.value == logged.get(read["eventId"])
+            assert read["sequence"] <= last.get(record.key, 0) + 1, "an event came before the one before it"
+            last[record.key] = max(last.get(record.key, 0), read["sequence"])
+        return told.keys() == logged.keys()
 
 
 def counter_of(partition: int) -> UUID:

@@ -4,10 +4,11 @@ from tests.faults.planted import Change, run
 
 EVENTS_FIRST = Change(
     "consumers.runtime.ledger",
-    "        batches = self._tools.publisher.batches(told)\n",
-    "        batches = self._tools.publisher.batches(told)\n"
-    "        await __import__('asyncio').gather(*await self._tools.publisher.send(self.number, batches))\n"
-    "        batches = []\n"
+    "        records = self._tools.publisher.records(told)\n",
+    "        records = self._tools.publisher.records(told)\n"
+    "        if records:\n"
+    "            await self._tools.publisher.send(self.number, records)\n"
+    "        records = []\n"
     "        faultpoints.hit('committed')\n",
 )
 

@@ -4,8 +4,8 @@ from tests.faults.planted import Change, run
 
 REPLIES_FIRST = Change(
     "consumers.runtime.ledger",
-    "        batches = self._tools.publisher.batches(told)\n",
-    "        batches = self._tools.publisher.batches(told)\n"
+    "        records = self._tools.publisher.records(told)\n",
+    "        records = self._tools.publisher.records(told)\n"
     "        await __import__('asyncio').gather(*self._tools.replies.add(answers_of(rows)))\n"
     "        faultpoints.hit('committed')\n",
 )

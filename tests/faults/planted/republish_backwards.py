@@ -4,8 +4,8 @@ from tests.faults.planted import Change, run
 
 BACKWARDS = Change(
     "consumers.runtime.takeover",
-    "publisher.batches([(row, events_of(row)) for row in rows])",
-    "publisher.batches([(row, events_of(row)) for row in reversed(rows)])",
+    "publisher.records([(row, events_of(row)) for row in rows])",
+    "publisher.records([(row, events_of(row)) for row in reversed(rows)])",
 )
 
 if __name__ == "__main__":
