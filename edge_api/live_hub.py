@@ -166,7 +166,7 @@ class Hub:
     def _forget(self, socket: Socket, auction_id: str) -> None:
         room = socket.rooms.pop(auction_id, None)
         if room is not None:
-            room.members.pop(socket, None)
+            room.leave(socket)
             room.interested -= 1
             room.empty_since = time.monotonic()
             live_metrics.SUBSCRIPTIONS.dec()

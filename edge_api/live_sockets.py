@@ -78,8 +78,8 @@ class Socket(WSListener):
     """One connection; ten thousand of these sit idle, so they are kept small."""
 
     __slots__ = (
-        *("_early", "_hub", "_offences", "_ops", "_ops_at", "_parts", "_timer", "_transport", "_wire"),
-        *("address", "alive", "behind", "closing", "rooms", "round", "since", "text", "ticket"),
+        *("_early", "_hub", "_offences", "_ops", "_ops_at", "_parts", "_timer", "_transport"),
+        *("address", "alive", "behind", "closing", "rooms", "round", "since", "text", "ticket", "wire"),
     )
 
     def __init__(self, hub: Hub, ticket_text: str) -> None:
@@ -106,7 +106,7 @@ class Socket(WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         """The handshake is done."""
         self._transport = transport
-        self._wire: Callable[[bytes], None] = transport.underlying_transport.write
+        self.wire: Callable[[bytes], None] = transport.underlying_transport.write
         transport.underlying_transport.set_write_buffer_limits(HIGH_WATER, LOW_WATER)
         peer = transport.underlying_transport.get_extra_info("peername")
         forwarded = transport.request.headers.get("X-Forwarded-For")
@@ -131,7 +131,7 @@ class Socket(WSListener):
         """Queue whole frames; a reader for whom too much is queued is let go."""
         if self.closing:
             return
-        self._wire(frames)
+        self.wire(frames)
         if self.behind and self._transport.underlying_transport.get_write_buffer_size() > HARD_LIMIT:
             self.close(SLOW, "too far behind")
 
@@ -143,7 +143,7 @@ class Socket(WSListener):
             self.close(GONE, "no answer to ping")
         else:
             self.alive = False
-            self._wire(PING)
+            self.wire(PING)
 
     def close(self, code: int, reason: str) -> None:
         """Say goodbye with a typed code; the connection ends when the client answers, or after a moment."""
@@ -173,7 +173,7 @@ class Socket(WSListener):
         self.behind = True
         for room in self.rooms.values():
             if room is not None:
-                room.members.pop(self, None)
+                room.leave(self)
         self._transport.underlying_transport.pause_reading()
         self._after(BEHIND_S, lambda: self.close(SLOW, "reads too slowly"))
 
@@ -198,6 +198,7 @@ class Socket(WSListener):
         self.alive = True
         kind = frame.msg_type
         if kind == WSMsgType.CLOSE:
+            self._hub.leave(self)
             if not transport.is_close_frame_sent:
                 code = frame.get_close_code()
                 transport.send_close(WSCloseCode.OK if code == WSCloseCode.NO_INFO else code)

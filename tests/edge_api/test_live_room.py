@@ -196,7 +196,7 @@ async def test_a_crowd_hears_everything_in_order_while_people_come_and_go() -> N
     lamp.hear(bid(2, 1, ANNA, "120.00"))
     writing = lamp.flush()
     writing.send(None)
-    del lamp.members[leaver]
+    lamp.leave(leaver)
     lamp.hear(bid(3, 2, BEN, "130.00"))
     lamp.join(latecomer, lamp.snapshot(latecomer))
     with suppress(StopIteration):
@@ -219,7 +219,7 @@ async def test_what_comes_while_a_crowd_is_written_to_does_not_overtake() -> Non
     first = asyncio.create_task(lamp.flush())
     await asyncio.sleep(0)
     for watcher in leavers:  # Those behind them move up: a second round would reach some before the first does.
-        del lamp.members[watcher]
+        lamp.leave(watcher)
     lamp.hear(bid(3, 2, BEN, "130.00"))
     await asyncio.gather(first, lamp.flush())
 

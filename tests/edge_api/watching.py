@@ -85,6 +85,7 @@ class Watcher:
     def __init__(self, person: str | None = None) -> None:
         self.person = person
         self.writes: list[bytes] = []
+        self.wire = self.writes.append
 
     def write(self, frames: bytes) -> None:
         self.writes.append(frames)
