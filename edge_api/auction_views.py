@@ -40,6 +40,9 @@ BIDDERS = "SELECT bidder_id FROM bids.my_bid_view WHERE auction_id = $1"
 HISTORY = "SELECT sequence, event_type, envelope FROM bids.public_events_before($1, $2, $3) ORDER BY sequence DESC"
 
 
+WITHDRAWALS = "SELECT sequence, envelope FROM bids.withdrawals($1)"
+
+
 async def one(edge: Edge, auction_id: UUID) -> asyncpg.Record | None:
     """One auction as bids stored it, drafts included."""
     return await edge.row(ONE, auction_id)
@@ -117,6 +120,37 @@ async def history(edge: Edge, auction_id: UUID, *, before: int, limit: int) -> l
             break
         before = rows[-1]["sequence"]
     return found[:limit]
+
+
+class Withdrawal(NamedTuple):
+    """Bids of one bidder that went."""
+
+    bidder: bytes
+    bids: frozenset[str]
+    since: int
+    until: int
+
+    def takes(self, bid: dict[str, Any]) -> bool:
+        """Whether a bid of the history went with it, or was placed by the system for one that did."""
+        if msgspec.json.decode(bid["bidId"]) in self.bids:
+            return True
+        placed_for_it = bytes(bid["bidderId"]) == self.bidder and bytes(bid["automatic"]) == b"true"
+        return placed_for_it and self.since < bid["sequence"] < self.until
+
+
+async def withdrawals(edge: Edge, auction_id: UUID) -> list[Withdrawal]:
+    """By what bids of an auction went; mostly by nothing."""
+    events = [_event(row) for row in await edge.rows(WITHDRAWALS, auction_id)]
+    return [
+        Withdrawal(
+            bytes(event["bidderId"]),
+            frozenset(msgspec.json.decode(event["bidIds"])),
+            msgspec.json.decode(event["sinceSequence"], type=int),
+            event["sequence"],
+        )
+        for event in events
+        if "bidIds" in event
+    ]
 
 
 def _event(row: asyncpg.Record) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Bidding, the hot path: from the request to the command without a detour; history and retraction beside it."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -81,7 +82,7 @@ routes.routes.append(
 async def history(
     request: Request, auction_id: AuctionId, caller: MaybeSignedIn, limit: Limit = LIMIT, cursor: Cursor = None
 ) -> Response:
-    """The public history, the latest first: bidders under their pseudonyms, never a maximum."""
+    """The public history, the latest first: bidders under their pseudonyms, never a maximum; what went is marked `retracted`."""
     edge = edge_of(request)
     before = paging.read_number(cursor)
     found = await auction_views.history(
@@ -89,7 +90,8 @@ async def history(
     )
     if not found and await _is_unknown(edge, auction_id):
         raise Problem("auction_not_found", "There is no such auction.")
-    items = [_shown(edge, auction_id, bid, caller) for bid in found]
+    gone = await auction_views.withdrawals(edge, auction_id) if found else []
+    items = [_shown(edge, auction_id, bid, caller, gone) for bid in found]
     return json_response(paging.page(found, limit, items, lambda bid: paging.write_number(bid["sequence"])))
 
 
@@ -98,7 +100,13 @@ async def _is_unknown(edge: Edge, auction_id: UUID) -> bool:
     return row is None or row["status"] == "draft"
 
 
-def _shown(edge: Edge, auction_id: UUID, bid: dict[str, Any], caller: Caller | None) -> dict[str, Any]:
+def _shown(
+    edge: Edge,
+    auction_id: UUID,
+    bid: dict[str, Any],
+    caller: Caller | None,
+    gone: Sequence[auction_views.Withdrawal],
+) -> dict[str, Any]:
     bidder: str = msgspec.json.decode(bid["bidderId"])
     told = {
         "id": bid["bidId"],
@@ -107,6 +115,7 @@ def _shown(edge: Edge, auction_id: UUID, bid: dict[str, Any], caller: Caller | N
         "amount": bid["amount"],
         "isWinning": bid["isWinning"],
         "automatic": bid["automatic"],
+        "retracted": any(one.takes(bid) for one in gone),
         "placedAt": bid["placedAt"],
         "yours": caller is not None and bidder == str(caller.user_id),
         "seq": bid["sequence"],

@@ -60,6 +60,7 @@ _BID_SHOWN: dict[str, Any] = {
     "isWinning": True,
     "automatic": False,
     "placedAt": _NOW,
+    "retracted": False,
     "yours": False,
     "seq": 6,
 }

@@ -60,7 +60,7 @@ SHOWN = {
     "AuctionUpdated": Shown("auction_updated", _LISTING),
     "BidPlaced": Shown("bid_placed", _BID, ("bidderId",)),
     "AuctionExtended": Shown("auction_extended", ("endTime", "extensions")),
-    "BidRetracted": Shown("bid_retracted", ("by", "reason", "bids"), ("bidderId",)),
+    "BidRetracted": Shown("bid_retracted", ("by", "reason", "bids", "bidIds", "sinceSequence"), ("bidderId",)),
     "PriceRecomputed": Shown("price_recomputed", ("price", "bidCount", "minimumNextBid", "reserveMet"), ("leaderId",)),
     "ReserveLowered": Shown("reserve_lowered", ("hasReserve", "reserveMet")),
     "AuctionCancelled": Shown("auction_cancelled", ("by", "reason")),

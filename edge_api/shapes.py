@@ -247,6 +247,7 @@ class Bid(Wire):
     amount: Money
     is_winning: bool
     automatic: bool
+    retracted: bool
     placed_at: Time
     message: str | None = None
     yours: bool

@@ -276,13 +276,19 @@ class AuctionCancelled(Wire):
 
 
 class BidRetracted(Wire):
-    """Bids went, by their bidder or cancelled; `PriceRecomputed` follows (rule E7)."""
+    """Bids went, by their bidder or cancelled; `PriceRecomputed` follows (rule E7).
+
+    With the bids of `bid_ids` go those that the system placed for them: the bidder's automatic ones after
+    `since_sequence`, the event of the first bid that went.
+    """
 
     auction_id: UUID
     bidder_id: UUID
     by: Literal["bidder", "seller", "platform"]
     reason: str
     bids: int
+    bid_ids: list[UUID] | None = None
+    since_sequence: int | None = None
 
 
 class PriceRecomputed(Wire):

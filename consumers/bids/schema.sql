@@ -19,6 +19,9 @@ CREATE TABLE IF NOT EXISTS auction (
 CREATE INDEX IF NOT EXISTS auction_end ON auction (ends_at, id);
 CREATE INDEX IF NOT EXISTS auction_open ON auction (ends_at, id) WHERE status = 'open';
 
+-- Commands by which bids may have gone: few, and looked for among all of an auction's.
+CREATE INDEX IF NOT EXISTS log_withdrawals ON log (aggregate) WHERE command_type IN ('RetractBid', 'BlockBidder');
+
 -- What is offered; written when that changes, never by a bid.
 CREATE TABLE IF NOT EXISTS listing (
     auction_id     uuid PRIMARY KEY,

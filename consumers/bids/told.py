@@ -97,6 +97,8 @@ class BidRetracted(_Told, frozen=True):
     by: str
     reason: str
     bids: int
+    bid_ids: tuple[str, ...]
+    since_sequence: int
 
 
 class PriceRecomputed(_Told, frozen=True, kw_only=True):
@@ -199,7 +201,8 @@ def _data(
         case happened.AuctionExtended(), Open():
             return AuctionExtended(auction_id, time_text(one.end), after.extensions)
         case happened.BidRetracted(), _:
-            return BidRetracted(auction_id, one.bidder, one.by, one.reason, len(one.bid_seqs))
+            ids = tuple(bid_id(aggregate, seq) for seq in one.bid_seqs)
+            return BidRetracted(auction_id, one.bidder, one.by, one.reason, len(ids), ids, min(one.bid_seqs))
         case happened.PriceRecomputed(), Open():
             return PriceRecomputed(
                 auction_id,

@@ -94,6 +94,16 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = bids, pg_temp AS $$
      LIMIT most
 $$;
 
+-- The events by which bids of an auction went.
+CREATE FUNCTION withdrawals(auction uuid)
+RETURNS TABLE (sequence bigint, envelope bytea)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = bids, pg_temp AS $$
+    SELECT e.sequence, e.envelope
+      FROM log l
+     CROSS JOIN LATERAL public_events(l.events) e
+     WHERE l.aggregate = auction AND l.command_type IN ('RetractBid', 'BlockBidder') AND e.kind = 'BidRetracted'
+$$;
+
 -- Which auctions a person bids on; by auction, who bids there (a pseudonym is looked up among these).
 CREATE VIEW my_bid_view AS
 SELECT p.bidder_id, p.auction_id, p.last_bid_at, coalesce(a.leader_id = p.bidder_id, false) AS is_leading
@@ -114,5 +124,7 @@ SELECT id AS auction_id, ends_at FROM auction WHERE status = 'open';
 GRANT USAGE ON SCHEMA bids TO edge, clock;
 GRANT SELECT ON auction_view, public_event_view, my_bid_view, command_view TO edge;
 GRANT SELECT ON due TO clock;
-REVOKE ALL ON FUNCTION public_events_after(uuid, bigint, int), public_events_before(uuid, bigint, int) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION public_events_after(uuid, bigint, int), public_events_before(uuid, bigint, int) TO edge;
+REVOKE ALL ON FUNCTION public_events_after(uuid, bigint, int), public_events_before(uuid, bigint, int), withdrawals(uuid)
+  FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION public_events_after(uuid, bigint, int), public_events_before(uuid, bigint, int), withdrawals(uuid)
+   TO edge;

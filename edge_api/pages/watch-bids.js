@@ -30,6 +30,7 @@ export class History {
     item.dataset.seq = bid.seq;
     this.#rows.set(bid.id, { bid, item });
     this.#paint(item, bid, look);
+    if (bid.retracted) strike(item);
     this.#place(item, isNew);
   }
 
@@ -41,16 +42,11 @@ export class History {
     this.#place(item, true);
   }
 
-  /** Strike the latest so many bids of a bidder, and what the system bid for them since. */
-  retract(bidderId, count, seq, by) {
-    const theirs = [...this.#rows.values()]
-      .filter(({ bid, item }) => bid.bidderId === bidderId && bid.seq < seq && !item.classList.contains("retracted"))
-      .sort((one, other) => other.bid.seq - one.bid.seq);
-    for (const { bid, item } of theirs) {
-      if (count <= 0) break;
-      item.classList.add("retracted");
-      item.querySelector(".name").append(part("span", "mark", "withdrawn"));
-      if (!bid.automatic) count -= 1;
+  /** Strike the bids that went, and what the system bid for them since. */
+  retract({ bidderId, bidIds, sinceSequence, by }, seq) {
+    for (const { bid, item } of this.#rows.values()) {
+      const placedForIt = bid.bidderId === bidderId && bid.automatic && bid.seq > sinceSequence && bid.seq < seq;
+      if (bidIds.includes(bid.id) || placedForIt) strike(item);
     }
     this.note(seq, by === "bidder" ? `${alias(bidderId)} withdrew a bid.` : `Bids of ${alias(bidderId)} were cancelled.`);
   }
@@ -60,7 +56,8 @@ export class History {
     for (const { bid, item } of this.#rows.values()) {
       const withdrawn = item.classList.contains("retracted");
       this.#paint(item, bid, look);
-      if (withdrawn) item.querySelector(".name").append(part("span", "mark", "withdrawn"));
+      item.classList.remove("retracted");
+      if (withdrawn) strike(item);
     }
   }
 
@@ -96,6 +93,12 @@ function part(tag, name, text = "") {
   if (name) element.className = name;
   element.textContent = text;
   return element;
+}
+
+function strike(item) {
+  if (item.classList.contains("retracted")) return;
+  item.classList.add("retracted");
+  item.querySelector(".name").append(part("span", "mark", "withdrawn"));
 }
 
 function mark(text, tone = "") {

@@ -46,7 +46,7 @@ const HEARD = {
   },
   auction_created: ({ data }) => Object.assign(known, data),
   auction_updated: ({ data }) => Object.assign(known, data, { minimumNextBid: data.startingPrice }),
-  bid_retracted: ({ data, seq }) => history.retract(data.bidderId, data.bids, seq, data.by),
+  bid_retracted: ({ data, seq }) => history.retract(data, seq),
   price_recomputed: ({ data }) => {
     Object.assign(known, data, { currentBid: data.price, leaderAlias: data.leaderId });
     known.hasBid = history.has(known.you);

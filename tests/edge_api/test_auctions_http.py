@@ -181,6 +181,29 @@ async def test_a_bid_is_taken_back_by_its_bidder(people: NewPeople) -> None:
     assert (taken["code"], taken["bidCount"]) == ("retracted", 0)
 
 
+async def test_the_history_marks_what_was_taken_back_and_what_the_system_bid_for_it(people: NewPeople) -> None:
+    mina, anna, ben = await people("mina", "anna", "ben", sellers=1)
+    auction = await offer(mina, duration=13 * 3600)
+    before = await anna.bid(auction, amount=110)
+    wrong = await ben.bid(auction, maxAmount=900)
+    answered = await anna.bid(auction, amount=200)
+
+    await ben.request("DELETE", f"/auctions/{auction}/bids/{wrong['id']}", {"reason": "wrong_amount"})
+    again = await ben.bid(auction, amount=300)
+
+    shown = (await mina.get(f"/auctions/{auction}/bids"))["items"]
+    Bids.model_validate({"items": shown, "nextCursor": None})
+    assert [(bid["amount"], bid["automatic"], bid["retracted"]) for bid in shown] == [
+        (300, False, False),
+        (200, True, False),  # Hidden again since ben's answer to it went (E1).
+        (202.5, True, True),
+        (200, False, False),
+        (112.5, False, True),
+        (110, False, False),
+    ]
+    assert {before["id"], answered["id"], again["id"]} < {bid["id"] for bid in shown if not bid["retracted"]}
+
+
 async def test_a_bidder_is_blocked_by_the_name_that_the_seller_sees(people: NewPeople) -> None:
     mina, anna = await people("mina", "anna", sellers=1)
     auction = await offer(mina)
