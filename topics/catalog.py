@@ -6,6 +6,7 @@ from datetime import timedelta
 DAY = timedelta(days=1)
 COMMANDS_KEPT = 7 * DAY
 EVENTS_KEPT = 365 * DAY
+ACTIVITY_KEPT = 90 * DAY
 DEAD_KEPT = 30 * DAY
 REPLIES_KEPT = timedelta(minutes=10)
 
@@ -103,6 +104,16 @@ NOTIFICATION_EVENTS = Topic(
     kept=EVENTS_KEPT,
     owner="notifications",
 )
+ACTIVITY_EVENTS = Topic(
+    name="activity-events",
+    key="searcherId, a name for one person on one day",
+    why="what people search for, what they are shown and what of it they open",
+    writers=("edge",),
+    readers={},
+    kept=ACTIVITY_KEPT,
+    owner="edge",
+    personal="words typed into the search, under a name that changes daily; e-mail addresses and long numbers cut out",
+)
 REPLIES = Topic(
     name="replies",
     key="explicit partition",
@@ -122,6 +133,7 @@ CATALOG: tuple[Topic, ...] = (
     USER_EVENTS,
     NOTIFICATION_COMMANDS,
     NOTIFICATION_EVENTS,
+    ACTIVITY_EVENTS,
     REPLIES,
 )
 
