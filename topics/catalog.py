@@ -58,7 +58,10 @@ AUCTION_EVENTS = Topic(
     key="auctionId",
     why="what happened to an auction, in its order",
     writers=("bids",),
-    readers={"auction-views": "bids' own read views in Redis"},
+    readers={
+        "auction-views": "bids' own read views in Redis",
+        "index-processors": "indexing keeps the search index",
+    },
     followers=("live",),
     kept=EVENTS_KEPT,
     owner="bids",
@@ -81,6 +84,7 @@ USER_EVENTS = Topic(
     readers={
         "auction-processors-users": "bids learns who is suspended",
         "notification-processors": "notifications sends the verification and reset e-mails",
+        "index-processors-users": "indexing keeps the search index",
     },
     kept=EVENTS_KEPT,
     owner="accounts",
