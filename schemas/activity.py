@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from schemas.envelope import Time, Wire
+from schemas.envelope import Request, Time, Wire
 from schemas.money import Money
 
 QUERY_LENGTH_MAX = 100
@@ -31,6 +31,14 @@ class SearchFilters(Wire):
     min_price: Money | None = None
     max_price: Money | None = None
     ends_before: Time | None = None
+
+
+class Click(Request):
+    """POST /search/clicks: the caller opened what a search had found."""
+
+    search_id: UUID
+    result_id: UUID
+    position: int = Field(ge=1, le=100_000, strict=True, description="Its place, from 1, counted over all pages.")
 
 
 class SearchPerformed(Wire):
@@ -54,7 +62,6 @@ class SearchResultClicked(Wire):
 
     search_id: UUID
     searcher_id: UUID
-    kind: Literal["auctions", "users"]
     result_id: UUID
     position: int = Field(ge=1)
 
