@@ -16,7 +16,7 @@ KINDS: Final[tuple[Kind, ...]] = ("auctions", "users")
 REFRESH_MS: Final = 500
 """How often what was written becomes searchable."""
 
-FILTERS: Final[dict[Kind, dict[str, Any]]] = dict.fromkeys(KINDS, {"term": {"hidden": False}})
+FILTERS: Final[dict[Kind, dict[str, Any]]] = {kind: {"term": {"hidden": False}} for kind in KINDS}
 """What the aliases let through."""
 
 ANALYSIS_MODULE: Final = "analysis-common"
