@@ -1,5 +1,6 @@
 """Elasticsearch: the one place that speaks to it, and what its answers mean for a document."""
 
+import logging
 from collections.abc import Sequence
 from enum import Enum
 from typing import Any, NamedTuple
@@ -19,6 +20,9 @@ BULK_BYTES_MAX = 8 << 20
 
 _PASSING = frozenset({401, 403, 408, 429})
 """What a server answers that is overloaded, full, closed for writes or not to be entered with our key: no document's fault."""
+
+# At INFO the client logs a line for each request.
+logging.getLogger("elastic_transport").setLevel(logging.WARNING)
 
 _encode = msgspec.json.Encoder().encode
 

@@ -127,9 +127,9 @@ _LOCKED = """
 DONE = f"""
     {_LOCKED}
     UPDATE document d
-       SET written_at = $5, refused = NULL,
+       SET written_at = $5::timestamptz, refused = NULL,
            due_at = CASE WHEN d.marks = l.seen THEN l.at
-                         ELSE greatest(now(), $5 + $6 * interval '1 millisecond') END
+                         ELSE greatest(now(), $5::timestamptz + $6 * interval '1 millisecond') END
       FROM locked l WHERE d.kind = l.kind AND d.id = l.id AND {_NOT_DURABLE}
 """  # noqa: S608
 

@@ -62,6 +62,7 @@ class Writer:
         self._standing = False
         self._active_until = 0.0
         self._woken = asyncio.Event()
+        self._founding = asyncio.Lock()
 
     def wake(self) -> None:
         """Say that a commit under way makes documents due."""
@@ -70,10 +71,8 @@ class Writer:
 
     async def run(self, db: Database) -> None:
         """Write until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._report(db))
-            for _ in range(AT_ONCE):
-                group.create_task(self._write_for_ever(db))
+        # Whichever ends, ends with a bug: the first one is told, and the process with all of them goes.
+        await asyncio.gather(self._report(db), *(self._write_for_ever(db) for _ in range(AT_ONCE)))
 
     async def close(self) -> None:
         """Let the connections go."""
@@ -114,8 +113,9 @@ class Writer:
 
         Raises Unavailable and PushedBack when some are due again later, and what PostgreSQL raises.
         """
-        if not self._standing:
-            await self._stand(db)
+        async with self._founding:
+            if not self._standing:
+                await self._stand(db)
         claimed = await store.claim(db, self._most, lease_s=LEASE_S)
         if not claimed:
             return 0
