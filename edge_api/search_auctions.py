@@ -6,7 +6,15 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
-from edge_api import auction_views, search_cursor, search_facets, search_query, search_told, search_words
+from edge_api import (
+    auction_views,
+    search_cursor,
+    search_facets,
+    search_highlights,
+    search_query,
+    search_told,
+    search_words,
+)
 from edge_api.asked import json_response
 from edge_api.auction_shown import shown
 from edge_api.edge import Edge, edge_of
@@ -25,7 +33,7 @@ async def searched(request: Request, asked: AuctionsAsked, caller: Caller | None
     at_ms = time_ms() if place is None else place.at_ms
     found, here = await _page(edge, asked, place, at_ms)
     hits = found["hits"]["hits"]
-    items = await _items(edge, hits[: asked.limit], caller)
+    items = _highlighted(await _items(edge, hits[: asked.limit], caller), asked)
     suggestion = await _suggestion(edge, asked, at_ms) if here.total == 0 and asked.q else None
     search_id = new_command_id()
     _tell(request, asked, here, search_id, found["took"], suggestion)
@@ -60,13 +68,23 @@ async def _items(edge: Edge, hits: list[Any], caller: Caller | None) -> list[dic
     if not hits:
         return []
     rows = await auction_views.some(edge, [UUID(hit["_id"]) for hit in hits])
-    there = [hit for hit in hits if UUID(hit["_id"]) in rows]
-    auctions = await shown(edge, [rows[UUID(hit["_id"])] for hit in there], caller)
+    there = [rows[UUID(hit["_id"])] for hit in hits if UUID(hit["_id"]) in rows]
+    return await shown(edge, there, caller)
+
+
+def _highlighted(items: list[dict[str, Any]], asked: AuctionsAsked) -> list[dict[str, Any]]:
+    words = search_words.words_of(asked.q or "")
+    if not words or not asked.highlights:
+        return items
     return [
-        {**auction, "highlights": {name: texts[0] for name, texts in hit["highlight"].items()}}
-        if "highlight" in hit
-        else auction
-        for auction, hit in zip(auctions, there, strict=True)
+        {
+            **item,
+            "highlights": {
+                "title": search_highlights.title(item["title"], words),
+                "description": search_highlights.fragment(item["description"], words),
+            },
+        }
+        for item in items
     ]
 
 

@@ -49,8 +49,8 @@ def read(found: dict[str, Any], at_ms: int) -> dict[str, Any]:
         "seller": [_seller(bucket) for bucket in buckets["seller"]],
         "price": [_price(bucket) for bucket in buckets["price"] if bucket["doc_count"]],
         "ending": [
-            {"value": name, "endsBefore": print_time(at_ms + ENDINGS[name]), "count": bucket["doc_count"]}
-            for name, bucket in buckets["ending"].items()
+            {"value": name, "endsBefore": print_time(at_ms + ms), "count": buckets["ending"][name]["doc_count"]}
+            for name, ms in ENDINGS.items()
         ],
     }
 

@@ -5,6 +5,7 @@ search would hold thousands of them; so all searches of MOMENT_S share one, and 
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -51,6 +52,8 @@ class SearchIndex:
 
     def __init__(self, settings: Settings) -> None:
         """Make what needs no connection."""
+        # It would write a line for each request.
+        logging.getLogger("elastic_transport").setLevel(logging.WARNING)
         self._client = AsyncElasticsearch(
             settings.elasticsearch_url.get_secret_value(),
             request_timeout=ANSWER_S,

@@ -15,8 +15,6 @@ COUNTED_MAX = 10_000
 TIMEOUT = "1s"
 """After so long the index answers with what it has found so far."""
 
-HIGHLIGHTED_MAX = 20_000
-
 SOON = "4d"
 SOON_WORTH = 0.25
 """How much more an auction is worth that ends now, beside one that ends long after; half of it at SOON."""
@@ -74,7 +72,6 @@ def auctions(asked: AuctionsAsked, at_ms: int, *, after: list[Any] | None = None
         "track_total_hits": COUNTED_MAX if after is None else False,
         **({"search_after": after} if after else {}),
         **({"aggs": search_facets.counted(chosen, at_ms)} if asked.counts else {}),
-        **({"highlight": _highlight(words)} if words and asked.highlights else {}),
         "timeout": TIMEOUT,
     }
 
@@ -115,29 +112,6 @@ def _ending(asked: AuctionsAsked) -> list[Query]:
 
 def _all(chosen: search_facets.Chosen) -> list[Query]:
     return [condition for conditions in chosen.values() for condition in conditions]
-
-
-def _highlight(words: list[str]) -> Body:
-    """Where the words stand, as HTML that is safe to show: the text escaped, the words in `<em>`."""
-    seen = {"query": " ".join(words), "fuzziness": "AUTO", "prefix_length": 1, "max_expansions": 20}
-    begun = {"query": words[-1], "max_expansions": 20}
-    return {
-        "type": "unified",
-        "encoder": "html",
-        "pre_tags": ["<em>"],
-        "post_tags": ["</em>"],
-        "max_analyzed_offset": HIGHLIGHTED_MAX,
-        "fields": {
-            name: {
-                "number_of_fragments": fragments,
-                "fragment_size": 140,
-                "highlight_query": {
-                    "dis_max": {"queries": [{"match": {name: seen}}, {"match_phrase_prefix": {name: begun}}]}
-                },
-            }
-            for name, fragments in (("title", 0), ("description", 1))
-        },
-    }
 
 
 def people(words: list[str], *, limit: int, after: list[Any] | None = None) -> Body:
@@ -207,5 +181,5 @@ def better_words(words: list[str], found: dict[str, Any]) -> list[str]:
 
 def count(asked: AuctionsAsked, at_ms: int) -> Body:
     """The request that only counts."""
-    body = auctions(asked.model_copy(update={"facets": False, "highlights": False, "limit": 1}), at_ms)
+    body = auctions(asked.model_copy(update={"facets": False, "limit": 1}), at_ms)
     return {**body, "size": 0, "sort": ["_doc"]}
