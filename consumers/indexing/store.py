@@ -5,12 +5,8 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-import asyncpg
-
 from consumers.indexing.mapping import Kind
 from consumers.runtime import Database, Write
-
-Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 
 STATES = """
     SELECT id, state FROM document WHERE kind = $1 AND id = ANY($2)
@@ -65,7 +61,7 @@ KEEP_AT_LEAST = f"""
 """  # noqa: S608
 
 
-async def keep_at_least(db: Connection, kind: Kind, known: Sequence[Known]) -> None:
+async def keep_at_least(db: Database, kind: Kind, known: Sequence[Known]) -> None:
     """Keep states folded from the beginning, unless the worker knows more by now; nothing becomes due by it."""
     await db.execute(KEEP_AT_LEAST, kind, *_columns(known))
 
@@ -113,7 +109,7 @@ class Facts(NamedTuple):
     seller: bytes | None
 
 
-async def read(db: Database | Connection, kinds: Sequence[str], ids: Sequence[UUID]) -> list[Facts]:
+async def read(db: Database, kinds: Sequence[str], ids: Sequence[UUID]) -> list[Facts]:
     """The facts behind documents, as one moment knows them."""
     return [Facts(*row) for row in await db.fetch(READ, list(kinds), list(ids))]
 
@@ -208,7 +204,7 @@ FILLING = """
 """
 
 
-async def filling(db: Database | Connection) -> dict[Kind, str]:
+async def filling(db: Database) -> dict[Kind, str]:
     """Indices that a rebuild fills; read after a claim, so that what is known later goes there too."""
     return {row[0]: row[1] for row in await db.fetch(FILLING)}
 
@@ -224,3 +220,64 @@ async def backlog(db: Database) -> tuple[int, float]:
     row = await db.fetchrow(BACKLOG)
     assert row is not None
     return row["due"], max(0.0, row["oldest_s"])
+
+
+FILL = """
+    INSERT INTO filling (kind, index_name) VALUES ($1, $2)
+"""
+
+
+async def fill(db: Database, kind: Kind, name: str) -> None:
+    """From now on the workers write to this index, too."""
+    await db.execute(FILL, kind, name)
+
+
+FILLED = """
+    WITH forgotten AS (DELETE FROM replayed WHERE index_name = $2) DELETE FROM filling WHERE kind = $1
+"""
+
+
+async def filled(db: Database, kind: Kind, name: str) -> None:
+    """The index is searched now, or given up: nothing but what the alias leads to is written to."""
+    await db.execute(FILLED, kind, name)
+
+
+REPLAYED = """
+    SELECT partition FROM replayed WHERE index_name = $1
+"""
+
+
+async def replayed(db: Database, name: str) -> set[int]:
+    """Partitions that an interrupted rebuild of this index has replayed."""
+    return {row[0] for row in await db.fetch(REPLAYED, name)}
+
+
+REMEMBER_REPLAYED = """
+    INSERT INTO replayed (index_name, partition) VALUES ($1, $2)
+"""
+
+
+async def remember_replayed(db: Database, name: str, partition: int) -> None:
+    """A partition need not be replayed again for this index."""
+    await db.execute(REMEMBER_REPLAYED, name, partition)
+
+
+IDS_AFTER = """
+    SELECT id FROM document WHERE kind = $1 AND id > $2 ORDER BY id LIMIT $3
+"""
+
+
+async def ids_after(db: Database, kind: Kind, last: UUID, most: int) -> list[UUID]:
+    """The next ids of a kind, in their order."""
+    return [row[0] for row in await db.fetch(IDS_AFTER, kind, last, most)]
+
+
+COUNT = """
+    SELECT count(*) FROM document WHERE kind = $1
+"""
+
+
+async def count(db: Database, kind: Kind) -> int:
+    """How many auctions or people are known."""
+    found: int = await db.fetchval(COUNT, kind)
+    return found
