@@ -4,7 +4,6 @@ from uuid import UUID
 
 from starlette.requests import Request
 
-from edge_api.asking import sender_of
 from edge_api.edge import edge_of
 from edge_api.search_asked import AuctionsAsked
 from edge_api.visit import visit_of
@@ -14,7 +13,9 @@ from schemas.envelope import aggregate_of, time_ms
 
 def searcher_of(request: Request) -> UUID:
     """The caller's name for today, of one without a login that of the address."""
-    return edge_of(request).searcher(sender_of(request).actor.id, time_ms())
+    edge, visit = edge_of(request), visit_of(request)
+    actor = edge.anonymous(visit.address) if visit.caller is None else visit.caller.actor
+    return edge.searcher(actor.id, time_ms())
 
 
 def filters_of(asked: AuctionsAsked) -> SearchFilters:
