@@ -20,7 +20,7 @@ from compose.supervision import Supervisor
 from topics.catalog import AUCTION_COMMANDS, AUCTION_EVENTS
 
 NAME = "bench"
-SERVERS = ("postgres", "redis", "kafka")
+SERVERS = ("postgres", "redis", "kafka", "elasticsearch")
 READY_S_MAX = 60
 LIMITS = {
     "LIMIT_PER_ADDRESS_PER_HOUR": "1000000000",
