@@ -7,6 +7,9 @@ from schemas.envelope import print_time
 Chosen = dict[str, list[dict[str, Any]]]
 """Facet -> the conditions that choose from it."""
 
+ALIKE = "alike"
+"""Facets of which nothing is chosen are counted over the same auctions, so together."""
+
 SIZES = {"category": 20, "tag": 30, "status": 4, "seller": 10}
 FIELDS = {"category": "category", "tag": "tags", "status": "status", "seller": "seller.id"}
 PRICES = ((0, 1_000), (1_000, 5_000), (5_000, 10_000), (10_000, 50_000), (50_000, 100_000), (100_000, None))
@@ -24,7 +27,15 @@ def counted(chosen: Chosen, at_ms: int) -> dict[str, Any]:
         "ending": {"filters": {"filters": {name: _ends_within(ms, at_ms) for name, ms in ENDINGS.items()}}},
     }
     facets["seller"]["aggs"] = {"name": {"terms": {"field": "seller.username", "size": 1}}}
-    return {name: {"filter": _others(chosen, name), "aggs": {"of": facet}} for name, facet in facets.items()}
+    alike = {name: facet for name, facet in facets.items() if not chosen.get(name)}
+    return {
+        ALIKE: {"filter": _others(chosen), "aggs": alike},
+        **{
+            name: {"filter": _others(chosen, name), "aggs": {name: facet}}
+            for name, facet in facets.items()
+            if name not in alike
+        },
+    }
 
 
 def _bounds(low: int, high: int | None) -> dict[str, int]:
@@ -36,14 +47,14 @@ def _ends_within(ms: int, at_ms: int) -> dict[str, Any]:
     return {"bool": {"filter": [{"term": {"status": "live"}}, {"range": {"endTime": ends}}]}}
 
 
-def _others(chosen: Chosen, name: str) -> dict[str, Any]:
+def _others(chosen: Chosen, name: str | None = None) -> dict[str, Any]:
     conditions = [one for facet, conditions in chosen.items() if facet != name for one in conditions]
     return {"bool": {"filter": conditions}}
 
 
 def read(found: dict[str, Any], at_ms: int) -> dict[str, Any]:
     """The facets of an answer, as clients see them."""
-    buckets = {name: found[name]["of"]["buckets"] for name in (*FIELDS, "price", "ending")}
+    buckets = {name: found[name if name in found else ALIKE][name]["buckets"] for name in (*FIELDS, "price", "ending")}
     return {
         **{name: [_term(bucket) for bucket in buckets[name]] for name in ("category", "tag", "status")},
         "seller": [_seller(bucket) for bucket in buckets["seller"]],

@@ -21,7 +21,7 @@ from edge_api.search_query import Body
 Kind = Literal["auctions", "users"]
 Found = dict[str, Any]
 
-ANSWER_S = 2.0
+ANSWER_S = 3.0
 """A search that takes longer is given up: the caller is told to come again."""
 
 IN_FLIGHT_MAX = 64

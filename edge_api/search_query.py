@@ -12,7 +12,7 @@ Body = dict[str, Any]
 COUNTED_MAX = 10_000
 """What is found is counted up to here; then the answer says "more than"."""
 
-TIMEOUT = "1s"
+TIMEOUT = "2s"
 """After so long the index answers with what it has found so far."""
 
 SOON = "4d"

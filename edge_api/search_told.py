@@ -20,7 +20,8 @@ def searcher_of(request: Request) -> UUID:
 
 def filters_of(asked: AuctionsAsked) -> SearchFilters:
     """What a search was narrowed to."""
-    return SearchFilters(
+    # Amounts are minor units here already, which a model would read as major ones.
+    return SearchFilters.model_construct(
         category=asked.category,
         tag=asked.tag,
         seller=asked.seller,

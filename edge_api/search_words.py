@@ -11,6 +11,12 @@ from schemas.search_text import fold
 
 Query = dict[str, Any]
 
+FUZZINESS = "AUTO:4,8"
+"""Words of four letters and more may have one change, of eight and more two: in shorter ones too many are near."""
+
+WORD_LENGTH_MAX = 30
+"""Longer words, and texts without spaces, are looked for as they are only."""
+
 WORDS_MAX = 16
 """More words of a query are not looked at."""
 
@@ -18,7 +24,7 @@ EXPANSIONS_MAX = 40
 """So many terms at most are tried for a misspelt or unfinished word."""
 
 AUCTION_FIELDS = ("title^6", "tags^3", "category^2", "seller^2", "description^0.4")
-LOOSE_FIELDS = ("title^6", "tags^3", "category^2", "seller^1.5")
+LOOSE_FIELDS = ("title^6", "tags^3")
 """Where a word may be misspelt: descriptions are long enough that some word in them is near to any."""
 
 PREFIX_FIELDS = ("title^6", "tags^3", "seller^2")
@@ -70,10 +76,15 @@ def one(word: str) -> Query:
 def _belongs_to(words: list[str]) -> Query:
     """Titles such as `Strap for Leica M3` where the words stand after the `for` only."""
     preposition = _any([{"span_term": {TITLE: word}} for word in FOR_WORDS])
-    whole = [way for word in words for way in _spans(word)]
-    begun = {"prefix": {TITLE: {"value": words[-1], "rewrite": f"top_terms_{EXPANSIONS_MAX}"}}}
-    named = [*whole, {"span_multi": {"match": begun}}]
-    return {"bool": {"must": [_after(preposition, _any(named))], "must_not": [_after(_any(whole), preposition)]}}
+    named = _any([{"span_term": {TITLE: word}} for word in words])
+    begun: Query = {"prefix": {TITLE: {"value": words[-1], "rewrite": f"top_terms_{EXPANSIONS_MAX}"}}}
+    whose = _any([named, *map(_misspelt, words[:2]), {"span_multi": {"match": begun}}])
+    return {"bool": {"must": [_after(preposition, whose)], "must_not": [_after(named, preposition)]}}
+
+
+def _misspelt(word: str) -> Query:
+    near = {"value": word, "fuzziness": FUZZINESS, "prefix_length": 1, "max_expansions": EXPANSIONS_MAX}
+    return {"span_multi": {"match": {"fuzzy": {TITLE: near}}}}
 
 
 def _any(spans: list[Query]) -> Query:
@@ -82,12 +93,6 @@ def _any(spans: list[Query]) -> Query:
 
 def _after(first: Query, second: Query) -> Query:
     return {"span_near": {"clauses": [first, second], "slop": FOR_SLOP, "in_order": True}}
-
-
-def _spans(word: str) -> list[Query]:
-    """The word in the title, as it is and misspelt."""
-    near = {"value": word, "fuzziness": "AUTO", "prefix_length": 1, "max_expansions": EXPANSIONS_MAX}
-    return [{"span_term": {TITLE: word}}, {"span_multi": {"match": {"fuzzy": {TITLE: near}}}}]
 
 
 def people(words: list[str]) -> Query:
@@ -126,7 +131,7 @@ def _units(words: list[str], *, stems: bool) -> list[Query]:
 
 def _word(word: str, *, last: bool = False, stems: bool = False) -> Query:
     ways = [_exact(word, 1.0)]
-    if len(word) > 2 and not word.isdigit():
+    if 3 < len(word) <= WORD_LENGTH_MAX and not word.isdigit():
         ways.append({"multi_match": {**_near(word, boost=MISSPELT), "fields": _named(LOOSE_FIELDS)}})
     if last and len(word) > 1:
         ways.append(
@@ -152,7 +157,7 @@ def _word(word: str, *, last: bool = False, stems: bool = False) -> Query:
                 }
             }
         )
-    if (apart := _SPLIT.sub(" ", word)) != word:
+    if len(word) <= WORD_LENGTH_MAX and (apart := _SPLIT.sub(" ", word)) != word:
         ways.append(_exact(apart, JOINED))
     return {"dis_max": {"queries": ways}}
 
@@ -166,7 +171,7 @@ def _near(text: str, *, boost: float) -> Query:
     return {
         "query": text,
         "operator": "and",
-        "fuzziness": "AUTO",
+        "fuzziness": FUZZINESS,
         "prefix_length": 1,
         "max_expansions": EXPANSIONS_MAX,
         "boost": boost,
