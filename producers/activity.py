@@ -54,6 +54,11 @@ class Activity:
         self.dropped = 0
         """How many events were not told, since the process began."""
 
+    @property
+    def waiting(self) -> int:
+        """How many events Kafka has not been given yet."""
+        return len(self._waiting)
+
     def tell(self, what: BaseModel, *, key: UUID, aggregate: UUID, traceparent: str, correlation_id: str) -> None:
         """Queue an event; it is the aggregate's first and only one, so telling it twice gives the same event id."""
         if len(self._waiting) >= WAITING_MAX:

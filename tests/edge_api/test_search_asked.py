@@ -69,7 +69,7 @@ async def test_a_bad_question_is_refused_and_the_field_named(
 
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request"), answer.text[:300]
     assert {error["field"].partition(".")[0] for error in answer.json()["errors"]} == {field}
-    assert not doorway.edge.activity._waiting
+    assert not doorway.edge.activity.waiting
 
 
 @pytest.mark.parametrize("path", ["/users/search", "/search/suggest"])
