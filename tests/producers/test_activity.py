@@ -11,8 +11,8 @@ from producers.activity import Activity
 from schemas import envelope
 from schemas.activity import SearchResultClicked
 from schemas.registry import BY_NAME
-from tests.journeys.records import ends, records
 from tests.edge_api.waiting import until
+from tests.journeys.records import ends, records
 from topics.catalog import ACTIVITY_EVENTS
 
 
