@@ -1,5 +1,6 @@
 """Elasticsearch: the one place that speaks to it, and what its answers mean for a document."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from enum import Enum
@@ -17,6 +18,7 @@ from consumers.indexing.project import Shown
 ANSWERS_WITHIN_S = 20.0
 """Without an answer for so long, nobody knows whether the server took what it was sent."""
 BULK_BYTES_MAX = 8 << 20
+SEARCH_BEGINS_WITHIN_S = 0.5
 
 _PASSING = frozenset({401, 403, 408, 429})
 """What a server answers that is overloaded, full, closed for writes or not to be entered with our key: no document's fault."""
@@ -163,17 +165,30 @@ class Index:
         return str(name)
 
     async def swap(self, kind: Kind, name: str) -> None:
-        """Lead the alias of a kind to another index, in one step, and delete the one before; raises Unavailable."""
+        """Lead the alias of a kind to another index, in one step; the one before goes unless somebody pages through it.
+
+        Raises Unavailable.
+        """
         before = await self.behind(kind)
         actions: list[dict[str, Any]] = [
             {"add": {"index": name, "alias": kind, "filter": FILTERS[kind], "is_write_index": True}}
         ]
         if before is not None and before != name:
-            actions.append({"remove_index": {"index": before}})
+            actions.append({"remove": {"index": before, "alias": kind}})
         try:
             await self.client.indices.update_aliases(actions=actions)
+            # A search that began before may not have reached its shard yet.
+            await asyncio.sleep(SEARCH_BEGINS_WITHIN_S)
+            await self.tidy(kind, keep=name)
         except (ApiError, TransportError) as error:
             raise _away(error) from error
+
+    async def tidy(self, kind: Kind, *, keep: str) -> None:
+        """Delete the indices of a kind but one; those that somebody pages through stay until the next time."""
+        said = await self.client.indices.stats(index=f"{kind}-*", metric="search")
+        for name, stats in said["indices"].items():
+            if name != keep and stats["total"]["search"]["open_contexts"] == 0:
+                await self.client.indices.delete(index=name)
 
 
 def _parts(lines: Sequence[tuple[bytes, bytes]]) -> list[list[tuple[bytes, bytes]]]:

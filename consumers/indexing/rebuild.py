@@ -13,7 +13,6 @@ from uuid import UUID
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from elasticsearch import NotFoundError
 
 from compose.settings import Settings
 from consumers.indexing import store
@@ -32,6 +31,7 @@ from schemas.envelope import time_ms
 CHUNK: Final = 1_000
 AT_ONCE: Final = 2
 RECORDS_AT_ONCE: Final = 5_000
+FETCH_BYTES: Final = 4 << 20
 LOCK: Final = 0x696E646578  # "index": one rebuild at a time
 
 Progress = Callable[[str, int, int], None]
@@ -117,21 +117,24 @@ class Rebuild:
         return name
 
     async def _free_name(self) -> str:
-        """The name after that of the present index; what an earlier attempt left there goes."""
+        """The name after all that stand, and gone are those that an earlier rebuild left."""
         present = await self._index.behind(self._kind)
-        number = 0 if present is None else int(present.rpartition("-")[2])
-        name = f"{self._kind}-{number + 1}"
-        try:
-            await self._index.client.indices.delete(index=name)
-        except NotFoundError:
-            return name
-        return name
+        if present is not None:
+            await self._index.tidy(self._kind, keep=present)
+        standing = await self._index.client.indices.get(index=f"{self._kind}-*", allow_no_indices=True)
+        numbers = [int(name.rpartition("-")[2]) for name in standing]
+        return f"{self._kind}-{max(numbers, default=0) + 1}"
 
     async def _replay(self, name: str) -> None:
         """Fold the topic anew, a partition at a time, and keep what comes of it."""
         inbox = next(one for one in build(self._settings).inboxes if one.topic == TOPICS[self._kind])
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.kafka_bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
+            bootstrap_servers=self._settings.kafka_bootstrap,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=FETCH_BYTES,
+            # At the end of one partition the broker would have the next wait for what may come.
+            fetch_max_wait_ms=10,
         )
         await consumer.start()
         try:

@@ -14,14 +14,13 @@ from elasticsearch import AsyncElasticsearch
 
 from compose.settings import Settings
 from consumers.indexing.gateway import Index
-from consumers.indexing.mapping import KINDS, Kind
+from consumers.indexing.mapping import FILTERS, KINDS, Kind
 from schemas.envelope import parse_time
 
 Report = Callable[[str], None]
 
 PAGE: Final = 500
 SETTLED_WITHIN_S: Final = 10.0
-"""What differs is looked at again for so long: events may be on their way."""
 
 AUCTIONS: Final = """
     SELECT v.*, l.buy_now AS asked_buy_now, s.username, coalesce(s.erased OR s.suspended, false) AS hidden
@@ -42,11 +41,17 @@ _TRUTH: Final = {"auctions": AUCTIONS, "users": USERS}
 
 
 async def verify(
-    settings: Settings, *, kinds: Iterable[Kind] = KINDS, index: str | None = None, report: Report = print
+    settings: Settings,
+    *,
+    kinds: Iterable[Kind] = KINDS,
+    index: str | None = None,
+    report: Report = print,
+    settled_within_s: float = SETTLED_WITHIN_S,
 ) -> int:
     """Compare whole indices with the truth and return how many differences there are; safe beside running workers.
 
-    `index` is looked at instead of what the alias leads to (one kind only). Raises what PostgreSQL and Elasticsearch raise.
+    `index` is looked at instead of what the alias leads to (one kind only). What differs is looked at again for
+    `settled_within_s`, since events may be on their way. Raises what PostgreSQL and Elasticsearch raise.
     """
     elastic = Index(settings.elasticsearch_url.get_secret_value())
     db = await asyncpg.connect(settings.database_url("cli"))
@@ -58,7 +63,7 @@ async def verify(
                 report(f"{kind}: there is no index")
                 found += 1
                 continue
-            found += await Comparison(db, elastic.client, kind, name, report).run()
+            found += await Comparison(db, elastic.client, kind, name, report, settled_within_s).run()
         return found
     finally:
         await db.close()
@@ -69,14 +74,21 @@ class Comparison:
     """One kind in one index."""
 
     def __init__(
-        self, db: asyncpg.Connection, client: AsyncElasticsearch, kind: Kind, index: str, report: Report
+        self,
+        db: asyncpg.Connection,
+        client: AsyncElasticsearch,
+        kind: Kind,
+        index: str,
+        report: Report,
+        settled_within_s: float,
     ) -> None:
-        """Take both sides, and where differences go."""
+        """Take both sides, where differences go, and for how long a difference may be one in passing."""
         self._db = db
         self._client = client
         self._kind = kind
         self._index = index
         self._report = report
+        self._settled_within_s = settled_within_s
 
     async def run(self) -> int:
         """Report every difference and return their number."""
@@ -100,7 +112,7 @@ class Comparison:
         return [dict(row) for row in await self._db.fetch(_TRUTH[self._kind].format(which=which), argument, PAGE)]
 
     async def _compare(self, rows: Sequence[Mapping[str, Any]]) -> int:
-        deadline = asyncio.get_running_loop().time() + SETTLED_WITHIN_S
+        deadline = asyncio.get_running_loop().time() + self._settled_within_s
         while True:
             shown = await self._documents([row["id"] for row in rows])
             wrong = {row["id"]: list(differences(self._kind, row, shown.get(row["id"]))) for row in rows}
@@ -123,7 +135,12 @@ class Comparison:
         last: list[str] | None = None
         while True:
             said = await self._client.search(
-                index=self._index, size=PAGE, sort=[{"id": "asc"}], source=False, search_after=last
+                index=self._index,
+                query=FILTERS[self._kind],
+                size=PAGE,
+                sort=[{"id": "asc"}],
+                source=False,
+                search_after=last,
             )
             hits = said["hits"]["hits"]
             if not hits:
