@@ -215,8 +215,9 @@ async def test_a_new_index_that_is_not_right_is_not_searched(stack: Settings, el
 
     def plant(what: str, _done: int, _total: int) -> None:
         if "written" in what and not planted:
-            stranger = {"id": str(uuid4()), "hidden": False, "username": "nobody"}
-            planted.append(asyncio.create_task(elastic.index(index=new, id=stranger["id"], document=stranger)))
+            stranger = str(uuid4())
+            document = {"id": stranger, "hidden": False, "username": "nobody"}
+            planted.append(asyncio.create_task(elastic.index(index=new, id=stranger, document=document)))
 
     with pytest.raises(Refused, match="1 differences"):
         await rebuild(stack, ["users"], progress=plant, report=told.append)
