@@ -21,5 +21,7 @@ _LETTERS: Final = str.maketrans(
 
 def fold(text: str) -> str:
     """Lower case, without accents, compatible forms made plain: `Ｃａｆé ﬁne Straße` is `cafe fine strasse`."""
+    if text.isascii():
+        return text.lower()
     apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
     return unicodedata.normalize("NFC", _MARKS.sub("", apart).translate(_LETTERS))
