@@ -10,7 +10,7 @@ from compose.stack import Stack, replace
 
 DATABASE = "marketplace"
 # One Postgres role per owner of data or reader of views; a worker's role owns the schema of the same name.
-SCHEMA_OWNERS = ("bids", "accounts", "notifications")
+SCHEMA_OWNERS = ("bids", "accounts", "notifications", "indexing")
 READERS = ("edge", "clock")
 ADMIN = "postgres"
 
@@ -36,6 +36,7 @@ def addresses(stack: Stack) -> dict[str, str]:
         "LIVE_URL": f"ws://127.0.0.1:{stack.port('live')}",
         "SENDGRID_HOST": f"http://127.0.0.1:{stack.port('sendgrid')}",
         "MAIL_FROM": "hello@marketplace.example",
+        "ELASTICSEARCH_URL": f"http://127.0.0.1:{stack.port('elasticsearch')}",
         # Everybody on this machine shares one address, the demo, the tests and the person who tries things by hand.
         "LIMIT_PER_ADDRESS_PER_HOUR": "1000000",
         "LIMIT_LOGIN_PER_MINUTE": "10000",

@@ -12,7 +12,7 @@ from compose.servers import SERVERS
 from compose.stack import Stack
 from compose.trouble import Trouble
 
-MEMORY_NEEDED = 2 << 30
+MEMORY_NEEDED = 3 << 30
 DISK_NEEDED = 2 << 30
 
 
@@ -58,7 +58,7 @@ def refuse_small_machine(root: Path) -> None:
     memory = psutil.virtual_memory().available
     disk = shutil.disk_usage(root).free
     for have, need, what, fix in (
-        (memory, MEMORY_NEEDED, "memory", "close other programs, or use a machine with 4 GB"),
+        (memory, MEMORY_NEEDED, "memory", "close other programs, or use a machine with 6 GB"),
         (disk, DISK_NEEDED, f"disk space at {root}", "free some; `compose/local reset` removes a stack's data"),
     ):
         if have < need:

@@ -10,7 +10,11 @@ from uuid import UUID
 
 import typer
 from aiokafka.errors import KafkaError
+from elastic_transport import TransportError
+from elasticsearch import ApiError
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
 from rich.table import Table
 
 from compose import __version__
@@ -18,6 +22,9 @@ from compose.settings import ConfigurationError, Settings, load, table
 from consumers.accounts.verify import verify as verify_people
 from consumers.bids.rebuild import rebuild_views
 from consumers.bids.verify import verify as verify_auctions
+from consumers.indexing.mapping import KINDS, Kind
+from consumers.indexing.rebuild import Refused, rebuild
+from consumers.indexing.verify import verify as verify_index
 from consumers.runtime import dead
 from producers.operator import Refusal, grant_role
 from schemas.users import Role
@@ -32,9 +39,11 @@ topics_app = typer.Typer(no_args_is_help=True, help="What flows: create, look, r
 dead_app = typer.Typer(no_args_is_help=True, help="Dead letters: what a group could not take, and why.")
 bids_app = typer.Typer(no_args_is_help=True, help="Auctions: hold the log against everything made from it.")
 accounts_app = typer.Typer(no_args_is_help=True, help="Accounts.")
+index_app = typer.Typer(no_args_is_help=True, help="The search index: hold it against the truth, make it anew.")
 app.add_typer(topics_app, name="topics")
 app.add_typer(bids_app, name="bids")
 app.add_typer(accounts_app, name="accounts")
+app.add_typer(index_app, name="index")
 topics_app.add_typer(dead_app, name="dead")
 
 out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 220)
@@ -46,7 +55,7 @@ DeadTopic = Annotated[str, typer.Argument(help="Name of the dead-letter topic, a
 def _run(work: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(work)
-    except (KafkaError, TopicsDiffer, UnknownTopic, Refusal, OSError) as error:
+    except (KafkaError, TopicsDiffer, UnknownTopic, Refusal, Refused, TransportError, ApiError, OSError) as error:
         raise _fail(f"{type(error).__name__}: {error}") from error
 
 
@@ -192,6 +201,32 @@ def verify_accounts() -> None:
 def grant(who: Annotated[str, typer.Argument(help="Username or user id.")], role: Role) -> None:
     """Give an account a role (buyer, seller, admin); waits until accounts has decided."""
     out.print(_run(grant_role(_settings(), who, role)))
+
+
+@index_app.command("verify")
+def verify_search() -> None:
+    """Hold both indices against what bids and accounts say; exit code 1 on any difference."""
+    count = _run(verify_index(_settings()))
+    out.print(f"{count} differences")
+    raise typer.Exit(1 if count else 0)
+
+
+@index_app.command("rebuild")
+def rebuild_search(
+    only: Annotated[Kind | None, typer.Argument(help="`auctions` or `users`; both by default.")] = None,
+) -> None:
+    """Make the indices anew from the topics while people search, compare, then swap; interrupted, it goes on next time."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=out) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def progress(what: str, done: int, total: int) -> None:
+            task = tasks.get(what)
+            if task is None:
+                task = tasks[what] = bars.add_task(what)
+            bars.update(task, completed=done, total=total)
+
+        _run(rebuild(_settings(), [only] if only else KINDS, progress=progress, report=bars.console.print))
 
 
 @app.command("settings")

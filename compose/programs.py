@@ -28,6 +28,7 @@ PROGRAMS: tuple[Program, ...] = (
     Program("postgres", "server", "what was decided"),
     Program("redis", "server", "current prices, limits, tickets"),
     Program("kafka", "server", "commands and events on their way"),
+    Program("elasticsearch", "server", "what people search"),
     Program("topics", "once", "creates the topics", "topics.create", needs=("kafka",)),
     Program(
         "sendgrid",
@@ -44,6 +45,14 @@ PROGRAMS: tuple[Program, ...] = (
     ),
     Program(
         "notifications", "process", "writes to people", "consumers.notifications", ("topics", *SERVERS), scalable=True
+    ),
+    Program(
+        "indexing",
+        "process",
+        "auctions and people into Elasticsearch",
+        "consumers.indexing",
+        ("topics", *SERVERS, "elasticsearch"),
+        scalable=True,
     ),
     Program("clock", "process", "says when time is up", "producers.clock", ("topics", *SERVERS), scalable=True),
     Program("live", "process", "WebSocket", "edge_api.live", ("topics", *SERVERS), people=True),

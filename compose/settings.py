@@ -11,7 +11,19 @@ from urllib.parse import quote
 from pydantic import AnyHttpUrl, AnyWebsocketUrl, Field, SecretStr, TypeAdapter, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-Role = Literal["edge", "live", "clock", "bids", "bid-views", "accounts", "notifications", "sendgrid", "topics", "cli"]
+Role = Literal[
+    "edge",
+    "live",
+    "clock",
+    "bids",
+    "bid-views",
+    "accounts",
+    "notifications",
+    "indexing",
+    "sendgrid",
+    "topics",
+    "cli",
+]
 
 DATABASE_ROLE: dict[str, str] = {
     "edge": "edge",
@@ -21,6 +33,7 @@ DATABASE_ROLE: dict[str, str] = {
     "bid-views": "bids",
     "accounts": "accounts",
     "notifications": "notifications",
+    "indexing": "indexing",
     "cli": "postgres",
 }
 """Which Postgres role a process logs in as; a process not named here has no database."""
@@ -33,6 +46,7 @@ SECRETS_NEEDED: dict[str, tuple[str, ...]] = {
     "bid-views": ("postgres_password_bids",),
     "accounts": ("sealing_keys", "email_hash_key", "postgres_password_accounts"),
     "notifications": ("sealing_keys", "sendgrid_api_key", "postgres_password_notifications"),
+    "indexing": ("postgres_password_indexing",),
     "sendgrid": ("sendgrid_api_key",),
     "topics": (),
     "cli": ("postgres_password_admin",),
@@ -90,6 +104,7 @@ class Settings(BaseSettings):
     postgres_password_bids: SecretStr | None = Field(None, description="Password of role `bids`.")
     postgres_password_accounts: SecretStr | None = Field(None, description="Password of role `accounts`.")
     postgres_password_notifications: SecretStr | None = Field(None, description="Password of role `notifications`.")
+    postgres_password_indexing: SecretStr | None = Field(None, description="Password of role `indexing`.")
     postgres_password_admin: SecretStr | None = Field(
         None, description="Password of the owner role, for the operators' commands (`marketplace ...`)."
     )
@@ -144,6 +159,13 @@ class Settings(BaseSettings):
         description="SendGrid's address, or its stand-in's.",
     )
     mail_from: str = Field("no-reply@marketplace.invalid", description="Sender of our e-mail.")
+
+    elasticsearch_url: SecretStr = Field(
+        SecretStr("http://127.0.0.1:9200"), description="Elasticsearch, with its user and password."
+    )
+    index_window_ms: int = Field(
+        300, ge=0, le=60_000, description="At most one write per document of the search index in so long a time."
+    )
 
     @field_validator("jwt_keys", "sealing_keys")
     @classmethod

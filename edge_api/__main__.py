@@ -35,7 +35,7 @@ async def run(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     edge = Edge(settings, fatal=fatal)
-    metrics.watch(edge.commands)
+    metrics.watch(edge.commands, edge.activity)
     health = Health(trouble=lambda: {"process": repr(broken[0])} if broken else {}, waiting=edge.waiting)
     await health.start(settings.internal_host, settings.internal_port)
     await edge.start()

@@ -18,6 +18,7 @@ from edge_api import (
     openapi,
     pages,
     people,
+    search,
     tickets,
 )
 from edge_api.edge import Edge
@@ -33,6 +34,7 @@ ROUTERS = (
     # Before /users/{user_id} and /auctions/{auction_id}: the first match wins.
     auction_reads.routes,
     auctions.routes,
+    search.routes,
     people.routes,
     auth.routes,
     command_status.routes,

@@ -1,6 +1,6 @@
 """Looking at auctions: lists, one auction, and what is the caller's own."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 import asyncpg
@@ -15,35 +15,44 @@ from edge_api.auction_views import Filters
 from edge_api.edge import Edge, edge_of
 from edge_api.problems import Problem
 from edge_api.routing import LIMIT, AuctionId, Cursor, Limit, MaybeSignedIn, SignedIn, router, says
-from edge_api.shapes import Auction, Auctions, BidsOn, WatchedAuctions
+from edge_api.search_asked import AuctionsAsked
+from edge_api.search_auctions import searched
+from edge_api.shapes import Auction, Auctions, AuctionsFound, BidsOn, WatchedAuctions
 from edge_api.tokens import Caller
-from schemas.text import Line
 
 routes = router("auctions")
 
-Status = Annotated[Literal["live", "scheduled", "ended", "cancelled"], Query(description="Which auctions.")]
-Word = Annotated[Line | None, Query()]
 REVALIDATE = "private, no-cache"
 """A copy may be kept, but is shown only after the ETag was asked about."""
 
 
-@routes.get("/auctions", **says("Auctions, the next to end first", Auctions, signed_in=None))
-async def listed(
-    request: Request,
-    caller: MaybeSignedIn,
-    status: Status = "live",
-    seller: Annotated[UUID | None, Query(description="Only this seller's.")] = None,
-    category: Word = None,
-    tag: Word = None,
-    limit: Limit = LIMIT,
-    cursor: Cursor = None,
-) -> Response:
-    """Live ones by default; of those that are over the latest first."""
+@routes.get(
+    "/auctions",
+    **says(
+        "Auctions: a list, or a search", AuctionsFound, signed_in=None, refuses=("invalid_request", "cursor_expired")
+    ),
+)
+async def listed(request: Request, caller: MaybeSignedIn, asked: Annotated[AuctionsAsked, Query()]) -> Response:
+    """Without words, prices, times, an order or facets a list: live ones by default, the next to end first; of those over
+    the latest first. Else a search, see `q`.
+    """
+    if asked.is_search:
+        return await searched(request, asked, caller)
     edge = edge_of(request)
-    filters = Filters(status, seller, category, tag)
-    rows = await auction_views.listed(edge, filters, paging.read_place(cursor), limit + 1)
-    items = await shown(edge, rows[:limit], caller)
-    return json_response(paging.page(rows, limit, items, lambda row: paging.write_place(row["ends_at"], row["id"])))
+    rows = await auction_views.listed(edge, _filters(asked), paging.read_place(asked.cursor), asked.limit + 1)
+    items = await shown(edge, rows[: asked.limit], caller)
+    return json_response(
+        paging.page(rows, asked.limit, items, lambda row: paging.write_place(row["ends_at"], row["id"]))
+    )
+
+
+def _filters(asked: AuctionsAsked) -> Filters:
+    return Filters(
+        next(iter(asked.status), "live"),
+        next(iter(asked.seller), None),
+        next(iter(asked.category), None),
+        next(iter(asked.tag), None),
+    )
 
 
 @routes.get(

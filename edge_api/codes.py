@@ -18,6 +18,7 @@ CODES: dict[str, Code] = {
     "body_too_large": Code(413, "The body is too large"),
     "unsupported_media_type": Code(415, "The body must be application/json"),
     "invalid_request": Code(422, "A field is not valid"),
+    "cursor_expired": Code(410, "The list was left too long"),
     "route_not_found": Code(404, "There is no such address"),
     "method_not_allowed": Code(405, "The address does not take this method"),
     "rate_limited": Code(429, "Too many requests"),

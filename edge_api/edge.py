@@ -17,7 +17,9 @@ from starlette.requests import HTTPConnection
 from compose.settings import Settings
 from edge_api.admission import Admission
 from edge_api.outage import AWAY
+from edge_api.search_index import SearchIndex
 from edge_api.tokens import RefreshTokens, Tokens
+from producers.activity import Activity
 from producers.commands import Commands
 from producers.sparingly import Sparingly
 from schemas.envelope import Actor, aggregate_of
@@ -32,6 +34,7 @@ REDIS_TIMEOUT_S = 1.0
 REDIS_CONNECTIONS = 64
 VIEW_TIMEOUT_S = 3
 POOL_SIZE = 10
+DAY_MS = 86_400_000
 
 
 class Edge:
@@ -42,6 +45,8 @@ class Edge:
         self.settings = settings
         self.redis = redis_of(settings)
         self.commands = Commands(settings, self.redis, fatal=fatal)
+        self.search = SearchIndex(settings)
+        self.activity = Activity(settings.kafka_bootstrap)
         self.admission = Admission(self.redis, settings)
         self.tokens = Tokens(settings)
         self.refresh_tokens = RefreshTokens(settings)
@@ -65,12 +70,13 @@ class Edge:
         )
         self._looking = asyncio.create_task(self._look_at_postgres())
         await self.commands.start()
+        self.activity.start()
 
     async def stop(self) -> None:
         """Stop within 5 s."""
         if self._looking is not None:
             self._looking.cancel()
-        await self.commands.stop()
+        await asyncio.gather(self.commands.stop(), self.activity.stop(), self.search.close())
         if self._pool is not None:
             self._pool.terminate()
         await self.redis.aclose()
@@ -117,6 +123,10 @@ class Edge:
     def pseudonym(self, auction_id: UUID | str, user_id: UUID | str) -> str:
         """Under which a bidder appears in an auction (rule B13)."""
         return pseudonym(self._pseudonym_key, str(auction_id), str(user_id))
+
+    def searcher(self, who: UUID | str, at_ms: int) -> UUID:
+        """The name of one who searches: it fits one day, and no two days can be joined (schemas.activity)."""
+        return UUID(pseudonym(self._pseudonym_key, f"searcher:{at_ms // DAY_MS}", str(who)))
 
     def anonymous(self, address: str) -> Actor:
         """Who speaks without a login: bound to the address, which itself is not told."""

@@ -43,6 +43,13 @@ _AUCTION_SHOWN: dict[str, Any] = {
     "publicSeq": 5,
     "serverTime": _NOW,
 }
+_FOUND: dict[str, Any] = {
+    "nextCursor": None,
+    "total": 1,
+    "totalIsExact": True,
+    "searchId": "019ac2a0-2f10-7a11-8c55-0a1b2c3d4e5f",
+    "tookMs": 4,
+}
 _PROFILE: dict[str, Any] = {
     "id": _MINA,
     "username": "mina",
@@ -141,6 +148,22 @@ EXAMPLES: dict[str, Any] = {
     "Followers": {"items": [{"id": _ANNA, "username": "anna", "followedAt": _OPENED}], "nextCursor": None},
     "Auction": _AUCTION_SHOWN,
     "Auctions": {"items": [_AUCTION_SHOWN], "nextCursor": None},
+    "AuctionsFound": {
+        "items": [{**_AUCTION_SHOWN, "highlights": {"title": "<em>Voigtländer</em> lens, 1938", "description": None}}],
+        **_FOUND,
+        "facets": {
+            "category": [{"value": "cameras", "count": 1}],
+            "tag": [{"value": "lens", "count": 1}],
+            "status": [{"value": "live", "count": 1}],
+            "seller": [{"value": _MINA, "count": 1, "username": "mina"}],
+            "price": [{"minPrice": 100.0, "maxPrice": 499.99, "count": 1}],
+            "ending": [{"value": "1h", "count": 1, "endsBefore": _ENDS}],
+        },
+        "suggestion": None,
+    },
+    "PeopleFound": {"items": [_PROFILE], **_FOUND},
+    "Completions": {"items": [{"text": "Voigtländer lens, 1938", "kind": "auction", "id": _AUCTION}]},
+    "Click": {"searchId": "019ac2a0-2f10-7a11-8c55-0a1b2c3d4e5f", "resultId": _AUCTION, "position": 1},
     "BidsOn": {"items": [{"auction": _AUCTION_SHOWN, "lastBidAt": _OPENED, "isLeading": True}], "nextCursor": None},
     "WatchedAuctions": {"items": [{"auction": _AUCTION_SHOWN, "watchedAt": _OPENED}], "nextCursor": None},
     "BidAnswer": {

@@ -4,6 +4,7 @@ from functools import lru_cache, partial
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from producers.activity import Activity
 from producers.commands import Commands
 from topics.catalog import AUCTION_COMMANDS, USER_COMMANDS
 
@@ -18,11 +19,16 @@ IN_FLIGHT = Gauge("commands_in_flight", "Commands whose reply somebody waits for
 PENDING = Counter("commands_pending_total", "Commands answered with 202, by reason.", ("reason",))
 BACKLOG = Gauge("commands_backlog", "Commands of a topic that its worker has not taken yet.", ("topic",))
 
+ACTIVITY_WAITING = Gauge("activity_events_waiting", "Events about searches and clicks that Kafka has not taken yet.")
+ACTIVITY_DROPPED = Gauge("activity_events_dropped", "Such events that were dropped since the process began.")
+
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"})
 
 
-def watch(commands: Commands) -> None:
-    """Let the gauges read what the process's commands know."""
+def watch(commands: Commands, activity: Activity) -> None:
+    """Let the gauges read what the process's doors to Kafka know."""
+    ACTIVITY_WAITING.set_function(lambda: activity.waiting)
+    ACTIVITY_DROPPED.set_function(lambda: activity.dropped)
     IN_FLIGHT.set_function(lambda: commands.in_flight)
     for topic in (AUCTION_COMMANDS.name, USER_COMMANDS.name):
         BACKLOG.labels(topic).set_function(partial(commands.backlog.lag, topic))

@@ -126,9 +126,14 @@ def fields(errors: Sequence[Any]) -> Problem:
 FIELDS_MAX = 20
 
 
+_SENT_IN = ("body", "query", "path", "header")
+
+
 def _field(error: Any) -> FieldError:
     kind = error["type"]
-    place = [str(part) for part in error["loc"] if part not in ("body", "query", "path", "header")]
+    loc = error["loc"]
+    # Where it was sent comes first, unless it is a name of the body itself.
+    place = [str(part) for part in (loc[1:] if len(loc) > 1 and loc[0] in _SENT_IN else loc)]
     return FieldError(
         ".".join(place)[:200] or "body",
         {"missing": "missing", "extra_forbidden": "unknown_field"}.get(kind, kind),

@@ -191,6 +191,103 @@ class Auctions(Wire):
     next_cursor: str | None
 
 
+class Highlights(Wire):
+    """Where the words stand, as HTML that is safe to show: all escaped, the words in `<em>`."""
+
+    title: str | None = None
+    description: str | None = None
+
+
+class AuctionFound(Auction):
+    """An auction of a list or a search."""
+
+    highlights: Highlights | None = None
+
+
+class FacetValue(Wire):
+    """A value that narrows the search, and how many would be left."""
+
+    value: str
+    count: int
+
+
+class FacetSeller(FacetValue):
+    """A seller; `value` is the id."""
+
+    username: str | None
+
+
+class FacetPrice(Wire):
+    """A range of prices, both ends included; `maxPrice` is null for the last."""
+
+    min_price: Money
+    max_price: Money | None
+    count: int
+
+
+class FacetEnding(FacetValue):
+    """What ends within `1h`, `1d`, `3d`, `7d`: before `endsBefore`."""
+
+    ends_before: Time
+
+
+class Facets(Wire):
+    """Counts of what was found; each facet is counted as if it were not chosen itself (tags: as chosen)."""
+
+    category: list[FacetValue]
+    tag: list[FacetValue]
+    status: list[FacetValue]
+    seller: list[FacetSeller]
+    price: list[FacetPrice]
+    ending: list[FacetEnding]
+
+
+class Suggestion(Wire):
+    """What would be found when nothing was: other words, or the same without the filters."""
+
+    q: str
+    without_filters: bool
+    total: int
+
+
+class AuctionsFound(Wire):
+    """A page of auctions; what stands below `nextCursor` is there when the index was searched."""
+
+    items: list[AuctionFound]
+    next_cursor: str | None
+    total: int | None = Field(None, description="How many were found, or more than that: see `totalIsExact`.")
+    total_is_exact: bool | None = None
+    facets: Facets | None = None
+    suggestion: Suggestion | None = None
+    search_id: UUID | None = Field(None, description="Tell it to POST /search/clicks.")
+    took_ms: int | None = Field(None, description="Time in the index, milliseconds.")
+
+
+class PeopleFound(Wire):
+    """A page of people, the nearest name first."""
+
+    items: list[Profile]
+    next_cursor: str | None
+    total: int
+    total_is_exact: bool
+    search_id: UUID
+    took_ms: int
+
+
+class Completion(Wire):
+    """What the text may become: the title of an auction, or a person's name."""
+
+    text: str
+    kind: Literal["auction", "user"]
+    id: UUID
+
+
+class Completions(Wire):
+    """The likeliest first."""
+
+    items: list[Completion]
+
+
 class BidOn(Wire):
     """An auction that the caller bids on."""
 

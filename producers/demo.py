@@ -22,6 +22,7 @@ from rich.table import Table
 
 from compose.settings import ConfigurationError, Settings, load
 from consumers.bids.verify import verify
+from producers import demo_search
 from producers.person import Person, Refused
 
 console = Console(highlight=False, soft_wrap=True)
@@ -104,6 +105,7 @@ async def run(settings: Settings) -> None:
     async with httpx.AsyncClient(base_url=f"{str(settings.public_url).rstrip('/')}/api/v1", timeout=40) as http:
         seller, bidders = await people_arrive(http, settings)
         lens, camera = await auctions_open(seller, settings)
+        await demo_search.finds_at_once(http, lens)
         watcher = Watcher("the watcher", {lens: "lens", camera: "camera"}, aloud={lens})
         ready = asyncio.Event()
         async with asyncio.TaskGroup() as together:  # A watcher that fails ends the demo, too.
@@ -111,10 +113,12 @@ async def run(settings: Settings) -> None:
             async with asyncio.timeout(ANSWER_DEADLINE_S):
                 await ready.wait()
             await early_bids(lens, bidders)
+            await demo_search.price_follows(http, lens)
             answers = await under_fire(camera, bidders, settings)
             await late_bids(lens, bidders)
             await hammer(watcher, lens, camera)
             watching.cancel()
+        await demo_search.is_over(http, lens)
         await summary(settings, seller, watcher, lens, camera, answers)
     say(
         f"\n[green]Done in {time.monotonic() - started:.0f} s.[/] The stack goes on running: compose/local status | down"
@@ -289,7 +293,7 @@ def main() -> int:
     argparse.ArgumentParser(prog="compose/local demo", description=__doc__).parse_args()
     try:
         asyncio.run(run(load("cli")))
-    except (DemoFailed, Refused, ConfigurationError) as failure:
+    except (DemoFailed, Refused, demo_search.NotFound, ConfigurationError) as failure:
         say(f"\n[red]The demo failed:[/] {failure}")
         return 1
     except TimeoutError:

@@ -161,6 +161,13 @@ MESSAGES: tuple[Message, ...] = (
         "NotificationSent",
         "NotificationFailed",
     ),
+    *_messages(
+        "activity-events",
+        "activity",
+        "schemas.activity",
+        "SearchPerformed",
+        "SearchResultClicked",
+    ),
 )
 
 BY_NAME: dict[str, Message] = {message.name: message for message in MESSAGES}

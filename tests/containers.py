@@ -42,4 +42,5 @@ def _addresses(services: DockerCompose, variables: dict[str, str]) -> dict[str, 
         "PUBLIC_URL": f"http://127.0.0.1:{port('edge', 8080)}",
         "LIVE_URL": f"ws://127.0.0.1:{port('live', 8081)}",
         "SENDGRID_HOST": f"http://127.0.0.1:{port('sendgrid', 7082)}",
+        "ELASTICSEARCH_URL": f"http://127.0.0.1:{port('elasticsearch', 9200)}",
     }

@@ -6,6 +6,7 @@ from datetime import timedelta
 DAY = timedelta(days=1)
 COMMANDS_KEPT = 7 * DAY
 EVENTS_KEPT = 365 * DAY
+ACTIVITY_KEPT = 90 * DAY
 DEAD_KEPT = 30 * DAY
 REPLIES_KEPT = timedelta(minutes=10)
 
@@ -57,7 +58,10 @@ AUCTION_EVENTS = Topic(
     key="auctionId",
     why="what happened to an auction, in its order",
     writers=("bids",),
-    readers={"auction-views": "bids' own read views in Redis"},
+    readers={
+        "auction-views": "bids' own read views in Redis",
+        "index-processors": "indexing keeps the search index",
+    },
     followers=("live",),
     kept=EVENTS_KEPT,
     owner="bids",
@@ -80,6 +84,7 @@ USER_EVENTS = Topic(
     readers={
         "auction-processors-users": "bids learns who is suspended",
         "notification-processors": "notifications sends the verification and reset e-mails",
+        "index-processors-users": "indexing keeps the search index",
     },
     kept=EVENTS_KEPT,
     owner="accounts",
@@ -103,6 +108,16 @@ NOTIFICATION_EVENTS = Topic(
     kept=EVENTS_KEPT,
     owner="notifications",
 )
+ACTIVITY_EVENTS = Topic(
+    name="activity-events",
+    key="searcherId, a name for one person on one day",
+    why="what people search for, what they are shown and what of it they open",
+    writers=("edge",),
+    readers={},
+    kept=ACTIVITY_KEPT,
+    owner="edge",
+    personal="words typed into the search, under a name that changes daily; e-mail addresses and long numbers cut out",
+)
 REPLIES = Topic(
     name="replies",
     key="explicit partition",
@@ -122,6 +137,7 @@ CATALOG: tuple[Topic, ...] = (
     USER_EVENTS,
     NOTIFICATION_COMMANDS,
     NOTIFICATION_EVENTS,
+    ACTIVITY_EVENTS,
     REPLIES,
 )
 

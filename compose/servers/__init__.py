@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from compose.servers import kafka, postgres, redis
+from compose.servers import elasticsearch, kafka, postgres, redis
 from compose.stack import Stack
 
 
@@ -23,4 +23,10 @@ SERVERS = {
     "postgres": Server(postgres.prepare, postgres.command, postgres.ready, ("postgres",), "INT"),
     "redis": Server(redis.prepare, redis.command, redis.ready, ("redis",)),
     "kafka": Server(kafka.prepare, kafka.command, kafka.ready, ("kafka", "kafka-controller")),
+    "elasticsearch": Server(
+        elasticsearch.prepare,
+        elasticsearch.command,
+        elasticsearch.ready,
+        ("elasticsearch", "elasticsearch-transport"),
+    ),
 }

@@ -60,6 +60,8 @@ class Worker:
     """Run after the migrations, before the first message (fill a view, open a client)."""
     after: Callable[[], Awaitable[None]] | None = None
     """Run at the end (close a client)."""
+    alongside: Callable[[Database], Coroutine[Any, Any, None]] | None = None
+    """Runs as long as the worker does; if it ends, so does the process."""
     replies_topic: str = REPLIES.name
 
     def __post_init__(self) -> None:
@@ -141,6 +143,8 @@ class Running:
         self._shifts = {runner.kind: Shift(runner, db, producer, source=self._source) for runner in worker.runners}
         await self._subscribe(db, producer, replier)
         self._tasks += [asyncio.create_task(shift.run()) for shift in self._shifts.values()]
+        if worker.alongside is not None:
+            self._tasks.append(asyncio.create_task(worker.alongside(db)))
         self._started = True
 
     async def _open_store(self) -> Database:

@@ -10,7 +10,7 @@ from tests.benchmarks.drain import WORKER
 from tests.benchmarks.many_auctions import clone, ids_of
 from tests.benchmarks.market import Prefill, bids
 from tests.benchmarks.protocol import Report
-from tests.benchmarks.stack import Bench, bench, until
+from tests.benchmarks.stack import SERVERS, Bench, bench, until
 from tests.benchmarks.usage import cpu_of, rss_mb, spent
 
 IDLE_MB_MAX = 120
@@ -21,7 +21,7 @@ REMEMBERED = "SELECT count(*) FROM bids.log WHERE command_type = 'PlaceBid'"
 async def idle(one: Bench, report: Report) -> None:
     """All processes, after a while without anything to do."""
     await one.only()
-    await one.only(*(name for name in one.supervisor.states() if name not in ("postgres", "redis", "kafka", "topics")))
+    await one.only(*(name for name in one.supervisor.states() if name not in (*SERVERS, "topics")))
     await asyncio.sleep(2)
     pids = one.pids()
     began = cpu_of(pids)

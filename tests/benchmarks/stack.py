@@ -23,7 +23,7 @@ from topics.catalog import AUCTION_COMMANDS, AUCTION_EVENTS
 NAME = "bench"
 BROKER_JAVA = "-Xms1g -Xmx1g -XX:+UseG1GC"
 """As in production: the small stack's compiler, chosen for a quick start, leaves the broker slower for good (LOCAL-STACK)."""
-SERVERS = ("postgres", "redis", "kafka")
+SERVERS = ("postgres", "redis", "kafka", "elasticsearch")
 READY_S_MAX = 60
 LIMITS = {
     "LIMIT_PER_ADDRESS_PER_HOUR": "1000000000",

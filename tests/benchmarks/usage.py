@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
@@ -24,10 +25,13 @@ def _times(pid: int) -> tuple[float, float]:
 
 
 def _children(pid: int) -> list[int]:
-    try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except FileNotFoundError:
-        return []
+    # A child belongs to the thread that started it: a Java launcher's is no child of its first.
+    found: list[int] = []
+    with suppress(FileNotFoundError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(FileNotFoundError):
+                found += [int(child) for child in (thread / "children").read_text().split()]
+    return found
 
 
 def cpu_of(pids: Mapping[str, int]) -> dict[str, float]:

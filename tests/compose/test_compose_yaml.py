@@ -120,3 +120,10 @@ def test_the_broker_has_the_version_that_is_tested_here(services: dict[str, Any]
     pom = (FOLDER / "pom.xml").read_text()
 
     assert services["kafka"]["image"] == f"apache/kafka:{re.findall('<kafka.version>(.+)</', pom)[0]}"
+
+
+def test_elasticsearch_has_the_version_that_is_tested_here(services: dict[str, Any]) -> None:
+    pom = (FOLDER / "pom.xml").read_text()
+
+    version = re.findall("<elasticsearch.version>(.+)</", pom)[0]
+    assert services["elasticsearch"]["image"] == f"docker.elastic.co/elasticsearch/elasticsearch:{version}"

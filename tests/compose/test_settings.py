@@ -19,7 +19,7 @@ SOUND = {
     "SENDGRID_API_KEY": "SG.a-long-enough-key",
     **{
         f"POSTGRES_PASSWORD_{role}": "long-enough-password"
-        for role in ("EDGE", "CLOCK", "BIDS", "ACCOUNTS", "NOTIFICATIONS", "ADMIN")
+        for role in ("EDGE", "CLOCK", "BIDS", "ACCOUNTS", "NOTIFICATIONS", "INDEXING", "ADMIN")
     },
 }
 

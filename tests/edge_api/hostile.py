@@ -194,6 +194,9 @@ WRITES = (
     Write("PUT", f"/auctions/{AUCTION}", "UpdateAuction", {
         "title": line(200), "startingPrice": AMOUNT, "duration": whole(60, 2_592_000), **OFFER,
     }),
+    Write("POST", "/search/clicks", "Click", {
+        "searchId": needed(UUID), "resultId": needed(UUID), "position": whole(1, 100_000, required=True),
+    }),
     Write("POST", f"/auctions/{AUCTION}/publish", "PublishAuction", {"startTime": TIME}),
     Write("POST", f"/auctions/{AUCTION}/cancel", "CancelAuction", {"reason": prose(500, required=True)}),
     Write("POST", f"/auctions/{AUCTION}/end", "EndAuction", {"mode": needed(CHOICE), "reason": prose(500)}),

@@ -14,7 +14,7 @@ from edge_api.app import api
 from edge_api.codes import CODES
 from edge_api.examples import EXAMPLES
 from edge_api.openapi import describe
-from schemas import auctions, users
+from schemas import activity, auctions, users
 from tests.edge_api.doorway import Doorway
 
 pytestmark = pytest.mark.quick
@@ -29,7 +29,7 @@ ROUTES_OF_API_MD = """
     POST /auctions/{}/publish, POST /auctions/{}/cancel, POST /auctions/{}/end, POST /auctions/{}/buy-now,
     PUT /auctions/{}/reserve, POST /auctions/{}/blocked, POST /auctions/{}/watch, DELETE /auctions/{}/watch,
     POST /auctions/{}/bids, GET /auctions/{}/bids, DELETE /auctions/{}/bids/{}, GET /commands/{}, GET /time,
-    POST /live/ticket
+    POST /live/ticket, GET /users/search, GET /search/suggest, POST /search/clicks
 """
 
 
@@ -114,7 +114,7 @@ def test_every_code_that_the_edge_raises_is_in_the_table() -> None:
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_is_what_it_is_an_example_of(name: str) -> None:
     model: type[BaseModel] = next(
-        getattr(module, name) for module in (shapes, auctions, users) if hasattr(module, name)
+        getattr(module, name) for module in (shapes, auctions, users, activity) if hasattr(module, name)
     )
 
     model.model_validate(EXAMPLES[name])
