@@ -10,7 +10,7 @@ from compose.stack import Stack, replace
 
 DATABASE = "marketplace"
 # One Postgres role per owner of data or reader of views; a worker's role owns the schema of the same name.
-SCHEMA_OWNERS = ("bids", "accounts", "notifications")
+SCHEMA_OWNERS = ("bids", "accounts", "notifications", "payments")
 READERS = ("edge", "clock")
 ADMIN = "postgres"
 

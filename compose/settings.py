@@ -11,7 +11,9 @@ from urllib.parse import quote
 from pydantic import AnyHttpUrl, AnyWebsocketUrl, Field, SecretStr, TypeAdapter, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-Role = Literal["edge", "live", "clock", "bids", "bid-views", "accounts", "notifications", "sendgrid", "topics", "cli"]
+Role = Literal[
+    "edge", "live", "clock", "bids", "bid-views", "accounts", "notifications", "payments", "sendgrid", "topics", "cli"
+]
 
 DATABASE_ROLE: dict[str, str] = {
     "edge": "edge",
@@ -21,6 +23,7 @@ DATABASE_ROLE: dict[str, str] = {
     "bid-views": "bids",
     "accounts": "accounts",
     "notifications": "notifications",
+    "payments": "payments",
     "cli": "postgres",
 }
 """Which Postgres role a process logs in as; a process not named here has no database."""
@@ -34,6 +37,7 @@ SECRETS_NEEDED: dict[str, tuple[str, ...]] = {
     "accounts": ("sealing_keys", "email_hash_key", "postgres_password_accounts"),
     "notifications": ("sealing_keys", "sendgrid_api_key", "postgres_password_notifications"),
     "sendgrid": ("sendgrid_api_key",),
+    "payments": ("sealing_keys", "postgres_password_payments"),
     "topics": (),
     "cli": ("postgres_password_admin",),
 }
@@ -90,6 +94,7 @@ class Settings(BaseSettings):
     postgres_password_bids: SecretStr | None = Field(None, description="Password of role `bids`.")
     postgres_password_accounts: SecretStr | None = Field(None, description="Password of role `accounts`.")
     postgres_password_notifications: SecretStr | None = Field(None, description="Password of role `notifications`.")
+    postgres_password_payments: SecretStr | None = Field(None, description="Password of role `payments`.")
     postgres_password_admin: SecretStr | None = Field(
         None, description="Password of the owner role, for the operators' commands (`marketplace ...`)."
     )
@@ -144,6 +149,22 @@ class Settings(BaseSettings):
         description="SendGrid's address, or its stand-in's.",
     )
     mail_from: str = Field("no-reply@marketplace.invalid", description="Sender of our e-mail.")
+
+    fee_version: str = Field(
+        "2026-1",
+        description="Name of the fee schedule; a new one whenever a fee changes. Orders keep the one they began with.",
+    )
+    fee_hammer_bps: int = Field(800, ge=0, le=5_000, description="Our part of the hammer price, basis points.")
+    fee_payment_bps: int = Field(290, ge=0, le=2_000, description="Payment fee on what the buyer pays, basis points.")
+    fee_payment_fixed_minor: int = Field(30, ge=0, description="Payment fee per order, hundredths of the currency.")
+    tax_bps: int = Field(0, ge=0, le=5_000, description="Tax on price and shipping, paid by the buyer, basis points.")
+    pay_window_s: int = Field(345_600, ge=1, description="How long a buyer may take to pay, seconds.")
+    complete_after_s: int = Field(
+        604_800, ge=1, description="So long after shipping an order counts as delivered and is paid out, seconds."
+    )
+    reconcile_every_s: int = Field(
+        60, ge=1, description="How often the payment provider is asked what we may not have heard of, seconds."
+    )
 
     @field_validator("jwt_keys", "sealing_keys")
     @classmethod

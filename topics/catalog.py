@@ -57,7 +57,10 @@ AUCTION_EVENTS = Topic(
     key="auctionId",
     why="what happened to an auction, in its order",
     writers=("bids",),
-    readers={"auction-views": "bids' own read views in Redis"},
+    readers={
+        "auction-views": "bids' own read views in Redis",
+        "payment-processors-auctions": "payments learns what sold and who bid",
+    },
     followers=("live",),
     kept=EVENTS_KEPT,
     owner="bids",
@@ -103,11 +106,34 @@ NOTIFICATION_EVENTS = Topic(
     kept=EVENTS_KEPT,
     owner="notifications",
 )
+PAYMENT_COMMANDS = Topic(
+    name="payment-commands",
+    key="orderId, or the person's id",
+    why="what people, time and the provider ask of an order",
+    writers=("edge", "payments"),
+    readers={"payment-processors": "payments decides"},
+    kept=COMMANDS_KEPT,
+    owner="payments",
+    personal="addresses and tracking numbers, sealed",
+)
+PAYMENT_EVENTS = Topic(
+    name="payment-events",
+    key="orderId, or the person's id",
+    why="what happened to an order, its payment and its payout",
+    writers=("payments",),
+    readers={
+        "user-processors-payments": "accounts learns ratings and strikes",
+        "auction-processors-payments": "bids learns strikes",
+        "notification-processors-payments": "notifications writes to buyer and seller",
+    },
+    kept=EVENTS_KEPT,
+    owner="payments",
+)
 REPLIES = Topic(
     name="replies",
     key="explicit partition",
     why="a worker's answer to the edge process that asks",
-    writers=("bids", "accounts"),
+    writers=("bids", "accounts", "payments"),
     readers={},
     followers=("edge",),
     kept=REPLIES_KEPT,
@@ -122,6 +148,8 @@ CATALOG: tuple[Topic, ...] = (
     USER_EVENTS,
     NOTIFICATION_COMMANDS,
     NOTIFICATION_EVENTS,
+    PAYMENT_COMMANDS,
+    PAYMENT_EVENTS,
     REPLIES,
 )
 
