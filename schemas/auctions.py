@@ -81,6 +81,12 @@ class CreateAuction(Request):
     retraction: bool = True
     seller_may_stop: bool = True
     confirm_factor: int | None = Field(None, ge=2, le=1_000, strict=True)
+    max_buyer_strikes: int | None = Field(
+        None, ge=0, le=100, strict=True, description="Buyers with more unpaid items within a year may not bid."
+    )
+    pay_window: Seconds | None = Field(
+        None, ge=60, le=2_592_000, description="How long the winner may take to pay, seconds; four days without it."
+    )
     blocked: list[UUID] = Field(default_factory=list, max_length=1_000)
     draft: bool = False
 
@@ -190,6 +196,8 @@ class AuctionCreated(Wire):
     has_reserve: bool = False
     buy_now_price: Money | None = None
     closing: dict[str, object] = Field(default_factory=dict)
+    max_buyer_strikes: int | None = None
+    pay_window_s: int | None = None
     draft: bool = False
 
 
@@ -209,6 +217,8 @@ class AuctionUpdated(Wire):
     shipping_info: dict[str, object] = Field(default_factory=dict)
     has_reserve: bool = False
     buy_now_price: Money | None = None
+    max_buyer_strikes: int | None = None
+    pay_window_s: int | None = None
     draft: bool = False
 
 
