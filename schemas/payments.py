@@ -227,6 +227,8 @@ class RecordProviderEvent(Wire):
     livemode: bool = False
     order_id: UUID | None = None
     user_id: UUID | None = None
+    payment_intent_id: str | None = None
+    charge_id: str | None = None
 
 
 _PROVIDER = UUID("0c5a3a2e-4d8c-5a57-9c1b-3b7c1f2a9e10")
@@ -409,6 +411,27 @@ class PaymentActionRequired(_OfOrder):
     off_session: bool = False
 
 
+class PaymentChanged(_OfOrder):
+    """The intent at the provider is in another state; `status` is the provider's word, or `failed` when there is none."""
+
+    payment_id: UUID
+    status: str
+    intent_id: str | None = None
+
+
+class PaymentStopping(_OfOrder):
+    """The intent is being withdrawn, so that nothing is paid for an order that ends; what is paid meanwhile counts."""
+
+    payment_id: UUID
+    intent_id: str | None = None
+    by: Literal["buyer", "seller", "platform", "time"]
+    reason: str
+
+
+class ShippingAddressGiven(_OfOrder):
+    """The buyer said where the thing travels to; the address stays between buyer and seller."""
+
+
 class PaymentReminded(_OfOrder):
     """It is time to remind the buyer; `number` counts from 1."""
 
@@ -453,7 +476,7 @@ class OrderCancelled(_OfOrder):
 
 
 class OrderShipped(_OfOrder):
-    """On its way; the tracking number stays between buyer and seller."""
+    """On its way, or its tracking number is another now; that stays between buyer and seller."""
 
     carrier: str | None = None
     shipped_at: Time
@@ -595,15 +618,6 @@ class ReversalFailed(_OfOrder):
     amount: Money
     currency: str
     code: str
-
-
-class ProviderEventRecorded(Wire):
-    """The provider told something; unknown types are kept, too. Aggregate: the command's key."""
-
-    provider_event_id: str
-    provider_type: str
-    object_id: str | None = None
-    known: bool
 
 
 class OnboardingStarted(Wire):
