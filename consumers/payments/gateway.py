@@ -1,5 +1,6 @@
 """Stripe: the one place that speaks to it, and what its answers mean for a job."""
 
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
@@ -31,6 +32,8 @@ log = structlog.get_logger("stripe")
 
 SILENCE_S_MAX = 10.0
 """Without a byte for so long, Stripe has not answered."""
+TRIED_WITHIN_S = 2 * 86_400
+"""A job's first attempt is not longer ago."""
 PAGE = 100
 
 __all__ = ["Bill", "Declined", "KeyReused", "NotThere", "Refused", "Shipping", "Stripe", "WrongState", "transfer_group"]
@@ -63,16 +66,18 @@ class Stripe:
 
     # Buyers
 
-    async def create_customer(self, *, user_id: UUID, email: str, name: str, key: UUID, again: bool = False) -> str:
+    async def create_customer(
+        self, *, user_id: UUID, key: UUID, email: str | None = None, name: str | None = None, again: bool = False
+    ) -> str:
         """Make the buyer known; returns the customer's id."""
 
         async def made_before() -> list[Customer]:
-            wanted = {"email": email, "limit": PAGE}
+            wanted = {"created": {"gte": int(time.time()) - TRIED_WITHIN_S}, "limit": PAGE}
             return [provider.customer(one) async for one in pages(self._api.customers.list_async, wanted)]
 
         async def make(options: stripe.RequestOptions) -> Customer:
-            metadata = {"user_id": str(user_id), "job_id": str(key)}
-            made = await self._api.customers.create_async({"email": email, "name": name, "metadata": metadata}, options)
+            wanted: Any = _person(user_id, key) | _given(email=email, name=name)
+            made = await self._api.customers.create_async(wanted, options)
             return provider.customer(provider.plain(made))
 
         return (await once(make, made_before, key=key, again=again)).id
@@ -216,22 +221,25 @@ class Stripe:
 
     # Sellers
 
-    async def create_account(self, *, user_id: UUID, email: str, country: str, key: UUID) -> Account:
+    async def create_account(
+        self, *, user_id: UUID, country: str, key: UUID, email: str | None = None, again: bool = False
+    ) -> Account:
         """Open a seller's Express account, which may receive transfers once he has said who he is."""
-        made = await effect(
-            lambda options: self._api.accounts.create_async(
-                {
-                    "type": "express",
-                    "country": country,
-                    "email": email,
-                    "capabilities": {"transfers": {"requested": True}, "card_payments": {"requested": True}},
-                    "metadata": {"user_id": str(user_id), "job_id": str(key)},
-                },
-                options,
-            ),
-            key,
-        )
-        return provider.account(provider.plain(made))
+
+        async def made_before() -> list[Account]:
+            wanted = {"created": {"gte": int(time.time()) - TRIED_WITHIN_S}, "limit": PAGE}
+            return [provider.account(one) async for one in pages(self._api.accounts.list_async, wanted)]
+
+        async def make(options: stripe.RequestOptions) -> Account:
+            wanted: Any = {
+                "type": "express",
+                "country": country,
+                "capabilities": {"transfers": {"requested": True}, "card_payments": {"requested": True}},
+            }
+            made = await self._api.accounts.create_async(wanted | _person(user_id, key) | _given(email=email), options)
+            return provider.account(provider.plain(made))
+
+        return await once(make, made_before, key=key, again=again)
 
     async def account(self, account_id: str) -> Account:
         """A seller's account as it is now."""
@@ -262,25 +270,23 @@ class Stripe:
         account_id: str,
         amount_minor: int,
         currency: str,
-        source_charge_id: str,
+        source_charge_id: str | None,
         order_id: UUID,
         key: UUID,
         again: bool = False,
     ) -> Transfer:
-        """Pay a seller out of one charge, at most what it took."""
+        """Pay a seller: out of one charge, at most what it took, or out of what the platform has (None)."""
 
         async def make(options: stripe.RequestOptions) -> Transfer:
-            made = await self._api.transfers.create_async(
-                {
-                    "destination": account_id,
-                    "amount": to_stripe(amount_minor, currency),
-                    "currency": currency.lower(),
-                    "source_transaction": source_charge_id,
-                    "transfer_group": transfer_group(order_id),
-                    "metadata": marks(order_id, key),
-                },
-                options,
-            )
+            wanted: Any = {
+                "destination": account_id,
+                "amount": to_stripe(amount_minor, currency),
+                "currency": currency.lower(),
+                "transfer_group": transfer_group(order_id),
+                "metadata": marks(order_id, key),
+            }
+            wanted |= _given(source_transaction=source_charge_id)
+            made = await self._api.transfers.create_async(wanted, options)
             return provider.transfer(provider.plain(made))
 
         return await once(make, lambda: self.transfers(order_id), key=key, again=again)
@@ -334,3 +340,11 @@ class Stripe:
         wanted: dict[str, Any] = {"limit": PAGE, "created": {"gte": since, "lt": until}}
         async for one in pages(self._api.balance_transactions.list_async, wanted):
             yield provider.movement(one)
+
+
+def _person(user_id: UUID, key: UUID) -> dict[str, Any]:
+    return {"metadata": {"user_id": str(user_id), "job_id": str(key)}}
+
+
+def _given(**values: str | None) -> dict[str, str]:
+    return {name: value for name, value in values.items() if value is not None}
