@@ -36,6 +36,8 @@ def addresses(stack: Stack) -> dict[str, str]:
         "LIVE_URL": f"ws://127.0.0.1:{stack.port('live')}",
         "SENDGRID_HOST": f"http://127.0.0.1:{stack.port('sendgrid')}",
         "MAIL_FROM": "hello@marketplace.example",
+        "STRIPE_API_BASE": f"http://127.0.0.1:{stack.port('stripe')}",
+        "STRIPE_PUBLISHABLE_KEY": "pk_test_of_the_stand_in",  # Public by nature.
         # Everybody on this machine shares one address, the demo, the tests and the person who tries things by hand.
         "LIMIT_PER_ADDRESS_PER_HOUR": "1000000",
         "LIMIT_LOGIN_PER_MINUTE": "10000",
@@ -52,6 +54,9 @@ def fresh_secrets() -> dict[str, str]:
         "EMAIL_HASH_KEY": key(),
         "PSEUDONYM_KEY": key(),
         "SENDGRID_API_KEY": f"SG.{key()}",
+        "STRIPE_SECRET_KEY": f"sk_test_{key()}",
+        "STRIPE_WEBHOOK_SECRET": f"whsec_{key()}",
+        "SERVICE_KEYS": f"service-1:{key()}",
     }
 
 

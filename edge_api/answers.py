@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Raw
 from starlette.responses import Response
 
+from edge_api import provided
 from edge_api.asked import Asked, json_response
 from edge_api.codes import CODES, status_of
 from edge_api.edge import Edge
@@ -150,4 +151,8 @@ TOLD: dict[str, Told] = {
     # The same whether or not there is such an account.
     "ResendVerification": Told(200, _only_the_code),
     "ForgotPassword": Told(200, _only_the_code),
+    # What the provider gives, a moment after the worker said yes.
+    "CreateIntent": Told(200, provided.intent),
+    "SavePaymentMethod": Told(200, provided.setup),
+    "StartOnboarding": Told(200, provided.onboarding),
 }

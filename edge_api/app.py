@@ -16,8 +16,12 @@ from edge_api import (
     bids,
     command_status,
     openapi,
+    orders,
     pages,
+    payments,
     people,
+    relisting,
+    stripe_webhook,
     tickets,
 )
 from edge_api.edge import Edge
@@ -33,6 +37,11 @@ ROUTERS = (
     # Before /users/{user_id} and /auctions/{auction_id}: the first match wins.
     auction_reads.routes,
     auctions.routes,
+    relisting.routes,
+    stripe_webhook.routes,
+    payments.routes,
+    # Before /users/{user_id}, too: /users/me/orders.
+    orders.routes,
     people.routes,
     auth.routes,
     command_status.routes,

@@ -5,7 +5,7 @@ from functools import lru_cache, partial
 from prometheus_client import Counter, Gauge, Histogram
 
 from producers.commands import Commands
-from topics.catalog import AUCTION_COMMANDS, USER_COMMANDS
+from topics.catalog import AUCTION_COMMANDS, PAYMENT_COMMANDS, USER_COMMANDS
 
 REQUESTS = Counter("http_requests_total", "Requests by method, route and status.", ("method", "route", "status"))
 DURATION = Histogram(
@@ -24,7 +24,7 @@ METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"}
 def watch(commands: Commands) -> None:
     """Let the gauges read what the process's commands know."""
     IN_FLIGHT.set_function(lambda: commands.in_flight)
-    for topic in (AUCTION_COMMANDS.name, USER_COMMANDS.name):
+    for topic in (AUCTION_COMMANDS.name, USER_COMMANDS.name, PAYMENT_COMMANDS.name):
         BACKLOG.labels(topic).set_function(partial(commands.backlog.lag, topic))
 
 

@@ -91,6 +91,20 @@ class CreateAuction(Request):
     draft: bool = False
 
 
+class RelistAuction(Request):
+    """POST /auctions/{id}/relist: what did not sell, or was not paid, again; what is absent is as it was.
+
+    A reserve and a Buy It Now price are not taken over: say them again.
+    """
+
+    starting_price: Price | None = None
+    duration: Seconds | None = Field(None, ge=DURATION_S_MIN, le=DURATION_S_MAX)
+    reserve_price: Price | None = None
+    buy_now_price: Price | None = None
+    start_time: Time | None = None
+    max_buyer_strikes: int | None = Field(None, ge=0, le=100, strict=True)
+
+
 class UpdateAuction(Request):
     """PUT /auctions/{id}, before the first bid; what is absent stays."""
 
