@@ -121,7 +121,7 @@ def test_a_title_smuggles_nothing_into_a_letter(title: str) -> None:
     assert "<script>" not in mail.html
     assert "\n" not in mail.subject
     assert not any(word in mail.text + mail.html for word in ("free-phone.example", "evil.example", "anna.example,"))
-    assert "https:" not in mail.text
+    assert "https://" not in mail.text + mail.html
 
 
 def test_a_reason_that_a_seller_typed_is_no_link_either() -> None:
