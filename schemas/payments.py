@@ -369,6 +369,7 @@ class SecondChanceMade(_OfOrder):
     """The seller let the thing be offered to the next bidder; on the order that was not paid."""
 
     offer_order_id: UUID
+    offer_number: int
     offered_to: UUID
     hammer_price: Money
     days: int
@@ -635,6 +636,13 @@ class SellerAccountChanged(Wire):
     charges_enabled: bool
     payouts_enabled: bool
     requirements: list[str] = Field(default_factory=list)
+    observed_at: Time
+
+
+class PayerKnown(Wire):
+    """The provider knows the buyer; aggregate: the buyer's id."""
+
+    user_id: UUID
 
 
 class PaymentMethodAsked(Wire):
@@ -650,6 +658,8 @@ class PaymentMethodSaved(Wire):
     payment_method_id: str
     brand: str | None = None
     last4: str | None = None
+    exp_month: int | None = None
+    exp_year: int | None = None
 
 
 class PaymentMethodRemoved(Wire):

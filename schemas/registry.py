@@ -230,6 +230,7 @@ MESSAGES: tuple[Message, ...] = (
         "ReversalFailed",
         "OnboardingStarted",
         "SellerAccountChanged",
+        "PayerKnown",
         "PaymentMethodAsked",
         "PaymentMethodSaved",
         "PaymentMethodRemoved",

@@ -135,7 +135,7 @@ class Stripe:
         """Charge a kept card while its owner is away; raises Declined (`authentication_required` when he must confirm)."""
         wanted = as_asked(bill, key) | {
             "payment_method": card_id,
-            "payment_method_types": ["card"],
+            "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
             "off_session": True,
             "confirm": True,
         }
