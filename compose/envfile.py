@@ -36,11 +36,18 @@ def addresses(stack: Stack) -> dict[str, str]:
         "LIVE_URL": f"ws://127.0.0.1:{stack.port('live')}",
         "SENDGRID_HOST": f"http://127.0.0.1:{stack.port('sendgrid')}",
         "MAIL_FROM": "hello@marketplace.example",
-        "STRIPE_API_BASE": f"http://127.0.0.1:{stack.port('stripe')}",
-        "STRIPE_PUBLISHABLE_KEY": "pk_test_of_the_stand_in",  # Public by nature.
+        "STRIPE_SANDBOX_PORT": str(stack.port("stripe")),
         # Everybody on this machine shares one address, the demo, the tests and the person who tries things by hand.
         "LIMIT_PER_ADDRESS_PER_HOUR": "1000000",
         "LIMIT_LOGIN_PER_MINUTE": "10000",
+    }
+
+
+def providers(stack: Stack) -> dict[str, str]:
+    """Where outside providers are found at first: their stand-ins. Who has an account of his own writes its address here instead."""
+    return {
+        "STRIPE_API_BASE": f"http://127.0.0.1:{stack.port('stripe')}",
+        "STRIPE_PUBLISHABLE_KEY": "pk_test_of_the_stand_in",
     }
 
 
@@ -84,7 +91,7 @@ def environment(stack: Stack, of: Mapping[str, str]) -> dict[str, str]:
 def write(stack: Stack) -> dict[str, str]:
     """Writes the stack's file and returns it: secrets once made stay, missing ones are made, addresses are always right."""
     known = read(stack.env_file)
-    variables = fresh_secrets() | known | addresses(stack)
+    variables = fresh_secrets() | providers(stack) | known | addresses(stack)
     variables["REDIS_URL"] = f"redis://default:{variables['REDIS_PASSWORD']}@127.0.0.1:{stack.port('redis')}/0"
     if variables != known:
         stack.folder.mkdir(parents=True, exist_ok=True)

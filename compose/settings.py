@@ -12,7 +12,18 @@ from pydantic import AnyHttpUrl, AnyWebsocketUrl, Field, SecretStr, TypeAdapter,
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Role = Literal[
-    "edge", "live", "clock", "bids", "bid-views", "accounts", "notifications", "payments", "sendgrid", "stripe", "topics", "cli"
+    "edge",
+    "live",
+    "clock",
+    "bids",
+    "bid-views",
+    "accounts",
+    "notifications",
+    "payments",
+    "sendgrid",
+    "stripe",
+    "topics",
+    "cli",
 ]
 
 DATABASE_ROLE: dict[str, str] = {
@@ -185,6 +196,7 @@ class Settings(BaseSettings):
         TypeAdapter(AnyHttpUrl).validate_python("https://api.stripe.com"),
         description="Stripe's address, or its stand-in's.",
     )
+    stripe_sandbox_port: int = Field(7085, description="Port of Stripe's stand-in.")
     stripe_api_version: str = Field(
         "2023-10-16", description="Version of Stripe's API that requests and answers are worded in (specification)."
     )
@@ -192,7 +204,9 @@ class Settings(BaseSettings):
         None,
         description="Secrets of Stripe's webhook endpoints, `whsec_...[,whsec_...]`: a rolled one and the next, platform and Connect.",
     )
-    stripe_livemode: bool = Field(default=False, description="Whether events of Stripe's live mode are taken, or of its test mode.")
+    stripe_livemode: bool = Field(
+        default=False, description="Whether events of Stripe's live mode are taken, or of its test mode."
+    )
     service_keys: SecretStr | None = Field(
         None,
         description="Keys of service tokens on the internal listener, `kid:base64url[,...]`, 32 bytes each; the first signs.",
