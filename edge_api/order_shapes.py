@@ -70,7 +70,7 @@ class Ratings(Wire):
 
 
 class Order(Wire):
-    """An order as one of its two sides sees it: `fees` and `payout` are shown to the seller, `history` when one order is asked for."""
+    """An order as one of its two sides sees it: amounts of the seller to the seller alone, `history` when one is asked for."""
 
     id: UUID
     auction_id: UUID
@@ -87,8 +87,9 @@ class Order(Wire):
     refunded: Money
     currency: str
     payment_id: UUID | None
-    fees: Money | None = None
-    payout: Money | None = None
+    fees: Money | None = Field(None, description="What we keep of it.")
+    proceeds: Money | None = Field(None, description="What the seller gets for it.")
+    payout: Money | None = Field(None, description="What of the proceeds was paid out so far.")
     shipping_address: PostalAddress | None
     carrier: str | None
     tracking_number: str | None

@@ -23,9 +23,12 @@ OF_NOBODY = frozenset({"ProviderFeeKnown"})
 
 ELSEWHERE = frozenset({"orderId", "auctionId", "buyerId", "sellerId", "title", "paymentId"})
 """Stands in the order itself."""
-INSIDE = frozenset({"chargeId", "transferId", "providerRefundId", "providerReversalId", "providerFee", "offeredTo"})
+INSIDE = frozenset(
+    {"intentId", "chargeId", "transferId", "providerRefundId", "providerReversalId", "providerFee", "offeredTo"}
+)
 """Names of the provider's, and who comes next: not for the sides of an order."""
 FEES = frozenset({"commission", "proceeds", "terms"})
+SELLERS_AMOUNTS = {"fees": "fee", "proceeds": "proceeds", "payout": "payout"}
 
 
 def may_see(row: asyncpg.Record, caller: Caller) -> bool:
@@ -88,7 +91,7 @@ def _order(
         "seq": row["sequence"],
     }
     if role == "seller":
-        found |= {"fees": money(row["fee_minor"]), "payout": money(row["payout_minor"])}
+        found |= {name: money(row[f"{column}_minor"]) for name, column in SELLERS_AMOUNTS.items()}
     return found
 
 

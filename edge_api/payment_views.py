@@ -35,7 +35,7 @@ async def latest_state(edge: Edge, auction_id: UUID) -> str | None:
 
 COLUMNS = """
     order_id, auction_id, offer, seller_id, buyer_id, title, state, price_minor, shipping_minor, tax_minor, total_minor,
-    fee_minor, payout_minor, refunded_minor, currency, payment_id, shipping_sealed, carrier, tracking_sealed, created_at,
+    fee_minor, proceeds_minor, payout_minor, refunded_minor, currency, payment_id, shipping_sealed, carrier, tracking_sealed, created_at,
     pay_by, offer_expires_at, paid_at, shipped_at, delivered_at, completed_at, problem, buyer_stars, seller_stars, sequence
 """
 
