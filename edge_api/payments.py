@@ -30,6 +30,7 @@ from edge_api.routing import SignedIn, need, router, says
 from edge_api.shapes import Done
 from edge_api.tokens import Caller
 from schemas.envelope import time_ms
+from schemas.money import Minor
 from schemas.payments import (
     CreateIntent,
     CreateIntentRequest,
@@ -70,7 +71,7 @@ async def create_intent(request: Request, caller: SignedIn, body: CreateIntentRe
     order = await payment_views.order_to_pay(edge, body.auction_id, caller.user_id)
     order_id = order_id_of(body.auction_id) if order is None else order["order_id"]
     sealed = await _sealed_address(edge, body.shipping_info, caller, order_id)
-    command = CreateIntent(amount=body.amount, currency=body.currency, shipping_sealed=sealed)
+    command = CreateIntent(amount=Minor(body.amount), currency=body.currency, shipping_sealed=sealed)
     # A seal is another one each time: the fingerprint covers a keyed hash of what was said.
     return await ask(request, sender, "CreateIntent", order_id, written(command), asked_for=edge.keyed(written(body)))
 

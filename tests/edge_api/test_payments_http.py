@@ -149,6 +149,7 @@ async def test_an_address_goes_on_sealed_with_its_owner_s_key_and_for_this_order
 
     [command] = shop.doorway.workers.asked
     assert (command.message.name, command.aggregate) == ("CreateIntent", ORDER)
+    assert (shop.said["amount"], shop.said["currency"]) == (222.5, "USD")
     assert not any(word in command.data for word in (b"Liddell", b"Linzer", b"Salzburg"))
     opened = shop.edge.order_seal.open(
         shop.said["shippingSealed"], wrapped_key=shop.wrapped, user_id=str(ANNA), order_id=str(ORDER), field="shipping"
@@ -295,12 +296,12 @@ async def test_an_order_is_nobody_else_s(shop: Shop) -> None:
 
 async def test_a_tracking_number_goes_on_sealed(shop: Shop, mina: httpx.AsyncClient) -> None:
     shop.paid()
-    shop.doorway.workers.says = lambda command: accepted(command, "shipped", orderId=str(ORDER), status="shipped")
+    shop.doorway.workers.says = lambda command: accepted(command, "shipped", state="shipped")
 
     answer = await mina.post(f"/orders/{ORDER}/ship", json={"carrier": "Post", "trackingNumber": "RR123456785AT"})
 
     [command] = shop.doorway.workers.asked
-    assert answer.json() == {"orderId": str(ORDER), "status": "shipped", "code": "shipped"}
+    assert answer.json() == {"orderId": str(ORDER), "status": "paid", "code": "shipped"}
     assert b"RR123456785AT" not in command.data
     shop.paid(tracking_sealed=shop.said["trackingSealed"])
     assert (await mina.get(f"/orders/{ORDER}")).json()["trackingNumber"] == "RR123456785AT"
