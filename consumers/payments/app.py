@@ -6,6 +6,7 @@ from pathlib import Path
 from compose.settings import Settings
 from consumers.payments import effects, learning, metrics
 from consumers.payments.cashier import Cashier
+from consumers.payments.comparing import COMPARE, Comparing
 from consumers.payments.desk import PaymentsDesk
 from consumers.payments.gateway import Stripe
 from consumers.payments.learning import Auctions
@@ -38,8 +39,10 @@ def build(settings: Settings) -> Worker:
     teller = Teller(schedule_of(settings))
     reconciler = Reconciler(gateway, every_s=settings.reconcile_every_s)
 
+    comparing = Comparing(gateway)
+
     async def before(db: Database) -> None:
-        for one in (cashier, teller, reconciler):
+        for one in (cashier, teller, reconciler, comparing):
             await one.open(db)
 
     return Worker(
@@ -66,13 +69,13 @@ def build(settings: Settings) -> Worker:
                 commands=False,
             ),
         ],
-        runners=runners(cashier, teller, reconciler),
+        runners=runners(cashier, teller, reconciler, comparing),
         before=before,
         after=cashier.close,
     )
 
 
-def runners(cashier: Cashier, teller: Teller, reconciler: Reconciler) -> Sequence[JobRunner]:
+def runners(cashier: Cashier, teller: Teller, reconciler: Reconciler, comparing: Comparing) -> Sequence[JobRunner]:
     """Each kind of job has its own, so that a flood of one holds up no other."""
     return [
         JobRunner(
@@ -103,6 +106,7 @@ def runners(cashier: Cashier, teller: Teller, reconciler: Reconciler) -> Sequenc
             lease_s=4 * LEASE_S,
             attempts_max=5,
         ),
+        JobRunner(kind=COMPARE, act=comparing.act, concurrency=1, lease_s=4 * LEASE_S, attempts_max=ATTEMPTS_MAX),
     ]
 
 

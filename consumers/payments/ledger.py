@@ -68,8 +68,9 @@ def _movements(before: Order | None, after: Order, told: Told) -> Iterator[Movem
             yield "dispute_lost", event.dispute_id, _returned(before, after, "contested")
         case said.OrderRefunded() as event:
             yield "refund", event.provider_refund_id, _returned(before, after, "provider")
-        case said.RefundFailed():
-            yield "refund_failed", None, _returned(before, after, "provider")
+        case said.RefundFailed() as event:
+            ref = next(one.provider_id for one in after.refunds if one.id == event.refund_id)
+            yield "refund_failed", ref, _returned(before, after, "provider")
 
 
 def _payment(order: Order) -> tuple[Posting, ...]:

@@ -283,7 +283,8 @@ def _money_back_after(order: Order, event: Wire, _kept: Kept, _at_ms: int) -> Or
                 return replace(order, status=moved(order.status, "refunded"), before_dispute=None)
             return order
         case said.RefundFailed():
-            return replace(order, refunds=_with(order.refunds, Refund(event.refund_id, event.amount, "failed")))
+            failed = next(one for one in order.refunds if one.id == event.refund_id)
+            return replace(order, refunds=_with(order.refunds, replace(failed, status="failed")))
         case said.DisputeOpened():
             opened = Dispute(event.dispute_id, event.kind, event.amount, "open")
             before = order.before_dispute or order.status

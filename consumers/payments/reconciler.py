@@ -5,11 +5,13 @@ as the webhook would have told it, under the same id.
 """
 
 import uuid
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
 from consumers.payments import store
 from consumers.payments.cashier import command
+from consumers.payments.comparing import yesterday_job
 from consumers.payments.effects import LOOK, LookAtOrder, job
 from consumers.payments.gateway import Stripe
 from consumers.payments.paying import instant
@@ -59,7 +61,8 @@ class Reconciler:
     async def act(self, job: Claimed) -> Done:
         """One round."""
         told = await self._unheard()
-        return Done([*await self._looks(job.id), *self._next()], told)
+        yesterday = yesterday_job(datetime.now(UTC))
+        return Done([*await self._looks(job.id), *self._next(), *enqueue(yesterday)], told)
 
     async def gave_up(self, _job: Claimed, _reason: str) -> Done:
         """A round that failed for long is followed by the next all the same."""
