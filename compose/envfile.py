@@ -37,6 +37,8 @@ def addresses(stack: Stack) -> dict[str, str]:
         "SENDGRID_HOST": f"http://127.0.0.1:{stack.port('sendgrid')}",
         "MAIL_FROM": "hello@marketplace.example",
         "STRIPE_SANDBOX_PORT": str(stack.port("stripe")),
+        # What a lost webhook would have told is looked for soon, so that a test or a person need not wait a minute.
+        "RECONCILE_EVERY_S": "3",
         # Everybody on this machine shares one address, the demo, the tests and the person who tries things by hand.
         "LIMIT_PER_ADDRESS_PER_HOUR": "1000000",
         "LIMIT_LOGIN_PER_MINUTE": "10000",

@@ -38,12 +38,14 @@ async def order_when(person: Person, order_id: str, is_so: Callable[[dict[str, A
     order: dict[str, Any] = {}
     try:
         async with asyncio.timeout(WITHIN_S):
-            while not is_so(order := await person.get(f"/orders/{order_id}")):
+            while True:
+                order = await person.get(f"/orders/{order_id}")
+                if is_so(order):
+                    return order
                 await asyncio.sleep(PENDING_POLL_S)
     except TimeoutError:
         history = [event["event"] for event in order.get("history", ())]
         raise TimeoutError(f"the order stands at {order.get('status')}: {history}") from None
-    return order
 
 
 async def order_at(person: Person, order_id: str, *statuses: str) -> dict[str, Any]:

@@ -85,7 +85,7 @@ class CreateAuction(Request):
         None, ge=0, le=100, strict=True, description="Buyers with more unpaid items within a year may not bid."
     )
     pay_window: Seconds | None = Field(
-        None, ge=60, le=2_592_000, description="How long the winner may take to pay, seconds; four days without it."
+        None, ge=5, le=2_592_000, description="How long the winner may take to pay, seconds; four days without it."
     )
     blocked: list[UUID] = Field(default_factory=list, max_length=1_000)
     draft: bool = False
