@@ -49,7 +49,13 @@ def _body(given: Body, kind: str, country: str, wanted: list[str]) -> Body:
         "metadata": changed_metadata({}, given.get("metadata", {})),
         "payouts_enabled": False,
         "requirements": _requirements(_FIRST, "requirements.past_due"),
-        "settings": {"payouts": {"debit_negative_balances": True, "schedule": {"delay_days": 2, "interval": "daily"}, "statement_descriptor": None}},
+        "settings": {
+            "branding": {"icon": None, "logo": None, "primary_color": None, "secondary_color": None},
+            "card_payments": {"decline_on": {"avs_failure": False, "cvc_failure": False}, "statement_descriptor_prefix": None},
+            "dashboard": {"display_name": None, "timezone": "Etc/UTC"},
+            "payments": {"statement_descriptor": None},
+            "payouts": {"debit_negative_balances": True, "schedule": {"delay_days": 2, "interval": "daily"}, "statement_descriptor": None},
+        },
         "tos_acceptance": {"date": None},
         "type": kind,
     }  # fmt: skip

@@ -214,8 +214,8 @@ class _Door:
         return _json(200, self._do(asked, params, is_public=False), asked.request_id, asked.key)
 
     def _public(self, asked: _Asked, given: Body) -> Response:
-        params = check(_without_card(given), asked.address.takes, also=asked.address.also)
-        _give_card(given, params)
+        rest, card = _without_card(given)
+        params = check(rest, asked.address.takes, also=asked.address.also) | card
         body = self._do(asked, params, is_public=True)
         if "intent" in body["object"]:
             body = {name: value for name, value in body.items() if name in _PUBLIC}
@@ -272,18 +272,14 @@ def _presented(request: Request, in_form: object) -> str:
     )
 
 
-def _without_card(given: Body) -> Body:
+def _without_card(given: Body) -> tuple[Body, Body]:
     # Stripe.js sends the card here, which the parameter types of servers do not have.
     data = given.get("payment_method_data")
-    if isinstance(data, dict):
-        return given | {"payment_method_data": {name: value for name, value in data.items() if name != "card"}}
-    return given
-
-
-def _give_card(given: Body, params: Body) -> None:
-    data = given.get("payment_method_data")
-    if isinstance(data, dict) and isinstance(data.get("card"), dict):
-        params["payment_method_data"]["card"] = data["card"]
+    if isinstance(data, dict) and data.get("type") == "card":
+        return {name: value for name, value in given.items() if name != "payment_method_data"}, {
+            "payment_method_data": data
+        }
+    return given, {}
 
 
 def _expand(world: World, body: Any, path: list[str], whole: str) -> None:

@@ -40,6 +40,7 @@ def open_for(world: World, charge: Body, kind: Literal["fraudulent", "product_no
                 "has_evidence": False,
                 "past_due": False,
                 "submission_count": 0,
+                "submission_method": None,
             },
             "is_charge_refundable": inquiry,
             "metadata": {},
@@ -48,6 +49,7 @@ def open_for(world: World, charge: Body, kind: Literal["fraudulent", "product_no
                 "card": {
                     "brand": charge["payment_method_details"]["card"]["brand"],
                     "case_type": "inquiry" if inquiry else "chargeback",
+                    "network": "visa",
                     "network_reason_code": "10",
                 },
                 "type": "card",

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from compose.sandboxes.stripe.store import Body
 from compose.sandboxes.stripe.world import World, new_id
 
-FIRST_RETRY_S = 1.0
+FIRST_RETRY_S = 0.2
 RETRY_S_MAX = 60.0
 ATTEMPTS_MAX = 30
 ANSWER_S_MAX = 20.0
@@ -151,31 +151,32 @@ class Webhooks:
 
     async def _try(self, delivery: Body) -> None:
         store = self._world.store
+        event = store.get("event", delivery["event"])
+        endpoint = store.get("webhook_endpoint", delivery["endpoint"])
         try:
-            event = store.get("event", delivery["event"])
-            endpoint = store.get("webhook_endpoint", delivery["endpoint"])
-            if event is None or endpoint is None:
-                delivery["state"] = "dropped"
-                return
-            status = await self._post(event, endpoint)
-            delivery["attempts"] += 1
-            delivery["answers"] = [*delivery["answers"][-9:], status]
-            if 200 <= status < 300:
-                delivery["state"] = "taken"
-                event["pending_webhooks"] = max(0, event["pending_webhooks"] - 1)
-                store.change(event)
-            elif delivery["attempts"] >= ATTEMPTS_MAX:
-                delivery["state"] = "given_up"
-            else:
-                delivery["due_at"] = time.time() + min(RETRY_S_MAX, FIRST_RETRY_S * 2 ** (delivery["attempts"] - 1))
+            status = 0 if event is None or endpoint is None else await self._post(event, endpoint)
+            # The world may have been emptied meanwhile.
+            if event is not None and store.get("_delivery", delivery["id"]) is delivery:
+                self._note(delivery, event, status)
         finally:
             self._under_way.pop(delivery["id"], None)
-            if delivery["state"] != "due":
-                self._waiting.pop(delivery["id"], None)
-            if store.get("_delivery", delivery["id"]) is delivery:
-                store.change(delivery)
-                store.save()
             self._due.set()
+
+    def _note(self, delivery: Body, event: Body, status: int) -> None:
+        delivery["attempts"] += 1
+        delivery["answers"] = [*delivery["answers"][-9:], status]
+        if 200 <= status < 300:
+            delivery["state"] = "taken"
+            event["pending_webhooks"] = max(0, event["pending_webhooks"] - 1)
+            self._world.store.change(event)
+        elif delivery["attempts"] >= ATTEMPTS_MAX:
+            delivery["state"] = "given_up"
+        else:
+            delivery["due_at"] = time.time() + min(RETRY_S_MAX, FIRST_RETRY_S * 2 ** (delivery["attempts"] - 1))
+        if delivery["state"] != "due":
+            self._waiting.pop(delivery["id"], None)
+        self._world.store.change(delivery)
+        self._world.store.save()
 
     async def _post(self, event: Body, endpoint: Body) -> int:
         if self._http is None:

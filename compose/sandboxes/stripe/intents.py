@@ -156,10 +156,11 @@ def capture(world: World, call: Call) -> Body:
             "the following statuses may be captured: requires_capture.",
             {"payment_intent": attempts.shown(found)},
         )
-    amount = int(call.params.get("amount_to_capture", found["amount_capturable"]))
-    if not 1 <= amount <= found["amount_capturable"]:
+    held: int = found["amount_capturable"]
+    amount = call.params.get("amount_to_capture", held)
+    if not 1 <= amount <= held:
         raise Problem(
-            f"Amount {amount} is more than the amount authorized {found['amount_capturable']}.",
+            f"Amount {amount} is more than the amount authorized {held}.",
             code="amount_too_large",
             param="amount_to_capture",
         )

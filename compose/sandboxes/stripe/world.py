@@ -49,7 +49,9 @@ class World:
 
     def add(self, kind: str, prefix: str, body: Body, *, owner: str = PLATFORM) -> Body:
         """A new object with an id, its kind's name and its time."""
-        made = {"id": new_id(prefix), "object": kind, "created": self.now(), "livemode": False} | body
+        made = {"id": new_id(prefix), "object": kind, "created": self.now()} | body
+        if kind not in _WITHOUT_MODE:
+            made["livemode"] = False
         return self.store.add(kind, made, owner=owner)
 
     def need(
@@ -119,6 +121,7 @@ class World:
             {
                 "amount": amount,
                 "available_on": at,
+                "balance_type": "payments",
                 "currency": currency,
                 "description": description,
                 "exchange_rate": None,
@@ -145,6 +148,7 @@ class World:
         return found
 
 
+_WITHOUT_MODE = frozenset({"account", "balance_transaction", "refund", "transfer_reversal"})
 _CATEGORY = {
     "payment": "charge",
     "transfer_refund": "transfer_reversal",

@@ -41,7 +41,7 @@ class Taker:
                 self.send_header("content-length", "0")
                 self.end_headers()
 
-            def log_message(self, format: str, *args: object) -> None:
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
                 return
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
