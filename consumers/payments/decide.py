@@ -46,7 +46,7 @@ def decide(order: Order | None, asked: Asked) -> Decided:
         told += more
         now = after(now, more, asked.at_ms)
     outcome = "accepted" if told else first.outcome
-    return Decided(outcome, first.code, first.answer, told)
+    return Decided(outcome, first.code, {"orderId": str(now.id), "status": now.status, **first.answer}, told)
 
 
 def _judge(order: Order | None, asked: Asked) -> Decided:

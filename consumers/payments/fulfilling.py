@@ -15,13 +15,15 @@ def ship(order: Order, asked: Asked, command: said.ShipOrder) -> Decided:
         return refused("not_the_seller")
     if order.status not in ("paid", "shipped") or order.refunding == order.captured:
         return refused("wrong_state", state=order.status)
+    if order.shipping_sealed is None:
+        return refused("address_missing")
     same = (order.carrier, order.tracking_sealed) == (command.carrier, command.tracking_sealed)
     if order.status == "shipped" and same:
         return nothing("already_shipped")
     kept = {} if command.tracking_sealed is None else {"tracking": command.tracking_sealed}
     shipped_ms = asked.at_ms if order.shipped_ms is None else order.shipped_ms
     shipped = said.OrderShipped(**of(order), carrier=command.carrier, shipped_at=instant(shipped_ms))
-    return accepted("shipped", Told(shipped, kept), state="shipped")
+    return accepted("shipped", Told(shipped, kept))
 
 
 def confirm_delivery(order: Order, asked: Asked, _command: said.ConfirmDelivery) -> Decided:
@@ -29,16 +31,16 @@ def confirm_delivery(order: Order, asked: Asked, _command: said.ConfirmDelivery)
     if party_of(order, asked.actor) != "buyer":
         return refused("not_the_buyer")
     if order.status in ("delivered", "completed"):
-        return nothing("already_delivered", state=order.status)
+        return nothing("already_delivered")
     delivered = said.OrderDelivered(**of(order), by="buyer", delivered_at=instant(asked.at_ms))
     if order.status == "shipped":
-        return accepted("delivered", delivered, state="delivered")
+        return accepted("delivered", delivered)
     case = order.open_dispute
     if order.status == "disputed" and case is not None and case.kind == "case" and order.before_dispute == "shipped":
         closed = said.DisputeClosed(
             **of(order), dispute_id=case.id, kind="case", won=True, amount=Minor(case.amount), currency=order.currency
         )
-        return accepted("delivered", closed, delivered, state="delivered")
+        return accepted("delivered", closed, delivered)
     return refused("wrong_state", state=order.status)
 
 

@@ -87,7 +87,13 @@ def payable(amount: int, currency: str) -> bool:
 
 
 def create_intent(order: Order, asked: Asked, command: said.CreateIntent) -> Decided:
-    """The winner, and nobody else, may pay exactly what the order says; asked again, the answer is the same."""
+    """The winner, and nobody else, may pay exactly what the order says; asked again, the answer is the same.
+
+    What was charged to a saved method has no address yet: then this only brings it.
+    """
+    address = Told(said.ShippingAddressGiven(**of(order)), {"shipping": command.shipping_sealed})
+    if order.status == "paid" and order.shipping_sealed is None and party_of(order, asked.actor) == "buyer":
+        return accepted("address_given", address, **payment_answer(order, order.payment))
     if refusal := _not_payable(order, asked):
         return refusal
     if command.currency != order.currency:
@@ -96,7 +102,6 @@ def create_intent(order: Order, asked: Asked, command: said.CreateIntent) -> Dec
         return refused("wrong_amount", amount=money(order.amount), currency=order.currency)
     if not payable(order.amount, order.currency):
         return refused("currency_not_supported", currency=order.currency)
-    address = Told(said.ShippingAddressGiven(**of(order)), {"shipping": command.shipping_sealed})
     if order.payment in ("none", "failed", "canceled"):
         return accepted("payment_started", address, start(order), **payment_answer(order, "creating"))
     return accepted("payment_under_way", address, **payment_answer(order, order.payment))

@@ -12,7 +12,7 @@ from uuid import UUID
 from consumers.payments import store
 from consumers.payments.cashier import command
 from consumers.payments.comparing import yesterday_job
-from consumers.payments.effects import LOOK, LookAtOrder, job
+from consumers.payments.effects import LOOK, LookAtAccount, LookAtOrder, job
 from consumers.payments.gateway import Stripe
 from consumers.payments.paying import instant
 from consumers.payments.provider import Event, id_of
@@ -26,7 +26,7 @@ OVERLAP_S: Final = 3_600
 FIRST_S: Final = 86_400 * 3
 OPEN_FOR_S: Final = 60
 LOOKED_AT: Final = 200
-"""Open intents that are looked at in one round."""
+"""Open intents, and accounts not ready yet, that are looked at in one round."""
 _SERIES: Final = UUID("6f6a0f0e-91c5-5f0b-8d0e-4a2f7b1c9d10")
 
 CURSOR = """
@@ -82,7 +82,12 @@ class Reconciler:
     async def _looks(self, round_id: UUID) -> list[Write]:
         before_ms = time_ms() - OPEN_FOR_S * 1000
         orders = await store.to_look_at(self._db, before_ms=before_ms, limit=LOOKED_AT)
-        return enqueue(*(job(uuid.uuid5(round_id, str(one)), LOOK, LookAtOrder(one)) for one in orders))
+        sellers = await store.not_onboarded(self._db, round_id, limit=LOOKED_AT)
+        return enqueue(
+            *(job(uuid.uuid5(round_id, str(one)), LOOK, LookAtOrder(one)) for one in orders),
+            # What the provider tells of sellers' accounts stands in no list of ours.
+            *(job(uuid.uuid5(round_id, account), LOOK, LookAtAccount(account, one)) for one, account in sellers),
+        )
 
 
 def heard(event: Event) -> OutCommand:

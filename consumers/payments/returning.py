@@ -109,7 +109,7 @@ def complain(order: Order, asked: Asked, command: said.DisputeOrder) -> Decided:
         amount=Minor(order.captured - order.refunded),
         currency=order.currency,
     )
-    return accepted("disputed", opened, disputeId=dispute_id, state="disputed")
+    return accepted("disputed", opened, disputeId=dispute_id)
 
 
 def close_case(order: Order, asked: Asked, command: said.CloseCase) -> Decided:
@@ -119,7 +119,7 @@ def close_case(order: Order, asked: Asked, command: said.CloseCase) -> Decided:
         return refused("not_the_buyer")
     case = order.open_dispute
     if case is None or case.kind != "case":
-        return refused("wrong_state", state=order.status)
+        return refused("not_disputed", state=order.status)
     if command.in_favour_of == "buyer" and party != "platform":
         return refused("not_allowed")
     won = command.in_favour_of == "seller"

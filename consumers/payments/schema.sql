@@ -140,7 +140,7 @@ CREATE TABLE IF NOT EXISTS ledger_posting (
 );
 CREATE INDEX IF NOT EXISTS ledger_posting_owner ON ledger_posting (owner) WHERE owner IS NOT NULL;
 
-CREATE OR REPLACE FUNCTION ledger_balances() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION ledger_balances() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     total bigint;
 BEGIN

@@ -314,3 +314,15 @@ UNHEARD = """
 async def unheard(db: Database, event_ids: Collection[str]) -> set[str]:
     """Which of the provider's events are not recorded."""
     return {row["id"] for row in await db.fetch(UNHEARD, list(event_ids))}
+
+
+NOT_ONBOARDED = """
+    SELECT id, account_id FROM person
+     WHERE account_id IS NOT NULL AND NOT (state ->> 'payouts_enabled')::boolean
+     ORDER BY md5(id::text || $1) LIMIT $2
+"""
+
+
+async def not_onboarded(db: Database, round_id: UUID, *, limit: int) -> list[tuple[UUID, str]]:
+    """Sellers who cannot be paid yet, with their accounts; others in each round, if there are many."""
+    return [(row["id"], row["account_id"]) for row in await db.fetch(NOT_ONBOARDED, str(round_id), limit)]

@@ -3,7 +3,8 @@
 import asyncio
 import json
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
@@ -80,9 +81,7 @@ class Till:
     async def bid(self, auction_id: UUID, sequence: int, bidder: Actor, amount: float) -> None:
         bid = {"bidId": str(uuid.uuid4()), "minimumNextBid": amount + 1, "bidCount": 1, "isWinning": True}
         at = envelope.print_time(envelope.time_ms())
-        await self.tell(
-            auction_id, sequence, "BidPlaced", bidderId=bidder.id, amount=amount, placedAt=at, **bid
-        )
+        await self.tell(auction_id, sequence, "BidPlaced", bidderId=bidder.id, amount=amount, placedAt=at, **bid)
 
     async def end(self, auction_id: UUID, sequence: int, seller: Actor, winner: Actor | None, price: float) -> None:
         sold = {} if winner is None else {"winnerId": winner.id, "finalPrice": price}
@@ -92,9 +91,11 @@ class Till:
             auction_id, sequence, "AuctionEnded", sellerId=seller.id, totalBids=1, endedAt=at, outcome=outcome, **sold
         )
 
-    async def sold(self, *, price: float = 150.0, seller: Actor | None = None, **more: Any) -> Sale:
+    async def sold(
+        self, *, price: float = 150.0, seller: Actor | None = None, buyer: Actor | None = None, **more: Any
+    ) -> Sale:
         """An auction that ended with a winner; waits for its order."""
-        auction_id, seller, buyer = uuid.uuid4(), seller or somebody("seller"), somebody()
+        auction_id, seller, buyer = uuid.uuid4(), seller or somebody("seller"), buyer or somebody()
         await self.list_auction(auction_id, seller, **more)
         await self.bid(auction_id, 2, buyer, price)
         await self.end(auction_id, 3, seller, buyer, price)
@@ -125,10 +126,8 @@ class Till:
             actor=actor,
             correlation_id=str(name),
         )
-        text = f"{json.dumps(value)[:-1]},\"data\":{data}}}"
-        await self._producer.send_and_wait(
-            PAYMENT_COMMANDS.name, text.encode(), key=str(key).encode(), headers=headers
-        )
+        text = f'{json.dumps(value)[:-1]},"data":{data}}}'
+        await self._producer.send_and_wait(PAYMENT_COMMANDS.name, text.encode(), key=str(key).encode(), headers=headers)
         return name
 
     async def reply(self, command_id: UUID) -> dict[str, Any]:
@@ -150,7 +149,8 @@ class Till:
     async def secret(self, id_: UUID, kind: str) -> str:
         async def found() -> asyncpg.Record | None:
             return await self.db.fetchrow(
-                "SELECT * FROM payments.secret_view WHERE id = $1 AND (sealed IS NOT NULL OR failure_code IS NOT NULL)", id_
+                "SELECT * FROM payments.secret_view WHERE id = $1 AND (sealed IS NOT NULL OR failure_code IS NOT NULL)",
+                id_,
             )
 
         row = await self.until(found)
@@ -201,6 +201,44 @@ class Till:
             return row is not None and row["status"] == "enabled"
 
         await self.until(enabled)
+
+    async def save_method(self, buyer: Actor, method: str = "pm_card_visa") -> None:
+        """Have a buyer keep a card."""
+        reply = await self.ask(UUID(buyer.id), said.SavePaymentMethod(), buyer)
+        secret = await self.secret(UUID(reply["commandId"]), "setup")
+        setup_id = secret.partition("_secret_")[0]
+        form = {"key": self.settings.stripe_publishable_key, "client_secret": secret, "payment_method": method}
+        answer = await self.stripe.post(f"/v1/setup_intents/{setup_id}/confirm", data=form)
+        assert answer.json().get("status") == "succeeded", answer.text
+
+        async def saved() -> asyncpg.Record | None:
+            return await self.db.fetchrow(
+                "SELECT * FROM payments.payment_method_view WHERE user_id = $1", UUID(buyer.id)
+            )
+
+        await self.until(saved)
+
+    async def intent(self, sale: Sale) -> str:
+        """The provider's id of what pays for a sale."""
+        intent: str = await self.db.fetchval("SELECT intent_id FROM payments.orders WHERE id = $1", sale.order_id)
+        return intent
+
+    @asynccontextmanager
+    async def webhooks(self, **switch: Any) -> AsyncIterator[None]:
+        """While it lasts, the provider's webhooks go another way."""
+        switched = await self.stripe.post("/sandbox/webhooks", json=switch)
+        assert switched.status_code == 200, switched.text
+        try:
+            yield
+        finally:
+            await self.stripe.delete("/sandbox/webhooks")
+            await self.stripe.post("/sandbox/webhooks/release", json={})
+
+    async def reconcile(self) -> None:
+        """Have a round of the reconciler now."""
+        await self.db.execute(
+            "INSERT INTO payments.jobs (id, kind, payload) VALUES ($1, 'reconcile', '{}')", uuid.uuid4()
+        )
 
     # What became of it
 
