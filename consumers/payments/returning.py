@@ -55,8 +55,9 @@ def record_refund(order: Order, asked: Asked, command: said.RecordRefund) -> Dec
         return accepted("refund_failed", _failed(order, known, command.failure or command.status))
     if command.status == "pending" or (known is not None and known.status == "done"):
         return nothing("known")
-    if not order.captured:
-        return nothing("nothing_captured")
+    if order.refunded + command.amount > order.captured:
+        # The provider gives back no more than it took: this is another payment's, and the daily comparison shows it.
+        return refused("refund_too_large", refundable=money(order.refundable), currency=order.currency)
     return accepted("refunded", _done(order, known, command))
 
 
