@@ -1,7 +1,6 @@
 """POST /payments/webhook: Stripe says that something happened. Verified, appended to the topic, answered; nothing is decided."""
 
 import time
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +11,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from edge_api.asked import json_response
-from edge_api.bodies import written
 from edge_api.edge import edge_of
 from edge_api.lean import LeanRoute
 from edge_api.order_shapes import Received
@@ -21,9 +19,9 @@ from edge_api.routing import PREFIX, router, says
 from edge_api.stripe_signature import HEADER, BadSignature, verify
 from edge_api.visit import visit_of
 from producers.commands import Command
-from schemas.envelope import Actor
+from schemas.envelope import Actor, print_time
 from schemas.envelope import Request as JsonRequest
-from schemas.payments import RecordProviderEvent, provider_event_command_id, provider_key_of
+from schemas.payments import provider_event_command_id, provider_key_of
 from schemas.registry import BY_NAME
 
 routes = router("payments")
@@ -73,7 +71,24 @@ class _Event(msgspec.Struct):
     account: str | None = None
 
 
+class Told(msgspec.Struct, rename="camel", omit_defaults=True):
+    """`RecordProviderEvent` as bytes at a fifth of the cost; a test holds it against the model."""
+
+    provider_event_id: str
+    provider_type: str
+    created: str
+    livemode: bool
+    object_type: str | None = None
+    object_id: str | None = None
+    account: str | None = None
+    order_id: UUID | None = None
+    user_id: UUID | None = None
+    payment_intent_id: str | None = None
+    charge_id: str | None = None
+
+
 _read = msgspec.json.Decoder(_Event).decode
+_written = msgspec.json.Encoder().encode
 
 
 async def take(request: Request) -> Response:
@@ -94,7 +109,7 @@ async def take(request: Request) -> Response:
             message=_RECORD,
             command_id=provider_event_command_id(event.id),
             aggregate=told.order_id or told.user_id or provider_key_of(told.object_id or event.id),
-            data=written(told),
+            data=_written(told),
             actor=STRIPE,
             correlation_id=visit.request_id,
             traceparent=visit.traceparent,
@@ -114,15 +129,15 @@ def _event_of(body: bytes) -> _Event:
     return event
 
 
-def told_of(event: _Event) -> RecordProviderEvent:
+def told_of(event: _Event) -> Told:
     """What the worker hears of an event: what it is about and where that belongs, nothing of the person behind it."""
     about = event.data.object
-    return RecordProviderEvent(
+    return Told(
         provider_event_id=event.id,
         provider_type=event.type,
         object_type=about.object,
         object_id=about.id,
-        created=datetime.fromtimestamp(event.created, UTC),
+        created=print_time(event.created * 1000),
         account=event.account,
         livemode=event.livemode,
         order_id=_written_by_us(about, "order_id"),

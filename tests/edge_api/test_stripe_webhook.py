@@ -11,9 +11,10 @@ import stripe
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_api.bodies import written
 from edge_api.stripe_signature import TOLERANCE_S, BadSignature, sign, verify
 from producers.commands import Unavailable
-from schemas.payments import provider_event_command_id, provider_key_of
+from schemas.payments import RecordProviderEvent, provider_event_command_id, provider_key_of
 from tests.edge_api.doorway import ANNA, NEXT_WEBHOOK_SECRET, WEBHOOK_SECRET, Doorway
 
 pytestmark = pytest.mark.quick
@@ -88,6 +89,16 @@ async def test_nothing_of_the_person_goes_on(doorway: Doorway) -> None:
 
     [command] = doorway.workers.asked
     assert not any(word in command.data for word in (b"Liddell", b"Linzer", b"example.org"))
+
+
+@pytest.mark.parametrize(
+    "about", [{}, {"metadata": {}, "object": "dispute", "charge": "ch_2"}, {"metadata": {"user_id": str(ANNA)}}]
+)
+async def test_what_the_worker_hears_is_what_the_model_would_write(doorway: Doorway, about: dict[str, Any]) -> None:
+    await send(doorway, event(**about) | {"account": "acct_1"})
+
+    [command] = doorway.workers.asked
+    assert json.loads(written(RecordProviderEvent.model_validate_json(command.data))) == json.loads(command.data)
 
 
 async def test_the_same_event_is_the_same_command_and_another_event_another(doorway: Doorway) -> None:
