@@ -223,6 +223,11 @@ class Till:
         intent: str = await self.db.fetchval("SELECT intent_id FROM payments.orders WHERE id = $1", sale.order_id)
         return intent
 
+    async def objects(self, kind: str) -> list[dict[str, Any]]:
+        """The provider's newest objects of a kind."""
+        found: list[dict[str, Any]] = (await self.stripe.get(f"/sandbox/objects/{kind}")).json()["items"]
+        return found
+
     @asynccontextmanager
     async def webhooks(self, **switch: Any) -> AsyncIterator[None]:
         """While it lasts, the provider's webhooks go another way."""
