@@ -3,17 +3,20 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable, Coroutine
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 
 from compose.settings import Settings
+from consumers.payments.comparing import compare_now
 from consumers.payments.verify import verify
 from edge_api.stripe_signature import sign
 from producers import paying
 from producers.person import Person
 from schemas.envelope import time_ms
+from tests.edge_api.waiting import found
 from tests.journeys.shop import TOTAL, Shop, events_of
 
 pytestmark = pytest.mark.stack
@@ -233,3 +236,10 @@ async def test_an_event_that_stripe_never_sent_changes_nothing_although_it_is_si
     charges = await shop.stripe.of_order("charge", deal.id)
     assert [charge["status"] for charge in charges] == ["succeeded"]
     assert events_of(order).count("OrderPaid") == 1
+
+
+async def test_at_the_end_our_ledger_is_stripe_s_book_movement_by_movement(stack: Settings) -> None:
+    async def agree() -> bool | None:
+        return not (await compare_now(stack, datetime.now(UTC).date())).differences or None
+
+    assert await found(agree), (await compare_now(stack, datetime.now(UTC).date())).differences
