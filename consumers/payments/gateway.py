@@ -1,5 +1,6 @@
 """Stripe: the one place that speaks to it, and what its answers mean for a job."""
 
+import logging
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -29,6 +30,9 @@ from consumers.payments.provider import (
 from consumers.payments.units import to_stripe
 
 log = structlog.get_logger("stripe")
+
+# The SDK tells of each call at INFO, and at DEBUG of what was sent and answered, client secrets among it.
+logging.getLogger("stripe").setLevel(logging.WARNING)
 
 SILENCE_S_MAX = 10.0
 """Without a byte for so long, Stripe has not answered."""

@@ -28,7 +28,7 @@ from compose.sandboxes.stripe.parameters import check, read_form
 from compose.sandboxes.stripe.problems import Problem, unauthorised
 from compose.sandboxes.stripe.routes import ADDRESSES, Address
 from compose.sandboxes.stripe.store import PLATFORM, Body
-from compose.sandboxes.stripe.world import Call, World, token
+from compose.sandboxes.stripe.world import Call, World, token, written
 
 BYTES_MAX = 256 * 1024
 KEY_MAX = 255
@@ -147,6 +147,7 @@ class _Door:
         known = store.remembered(asked.scope, at=now)
         if known is not None:
             store.remember(asked.scope, known[0], response.status_code, bytes(response.body).decode(), at=now)
+            store.save()
 
     def _effect(self, asked: _Asked) -> Response:
         try:
@@ -161,6 +162,10 @@ class _Door:
             return work() if asked.key is None else self._once(asked, given, work)
         except Problem as problem:
             return _refused(problem, asked.request_id)
+        finally:
+            # Effect, events and the key's answer stand together or not at all.
+            self._webhooks.queue()
+            self._world.store.save()
 
     def _who(self, asked: _Asked) -> tuple[Body, bool]:
         request, body = asked.request, asked.body
@@ -231,12 +236,11 @@ class _Door:
             asked.key,
             str(asked.request.base_url).rstrip("/"),
         )
-        try:
-            body: Body = copy.deepcopy(shown(asked.address.does(self._world, call)))
-        finally:
-            self._webhooks.queue()
-            self._world.store.save()
-        for path in params.get("expand") or ():
+        body = shown(asked.address.does(self._world, call))
+        expanded = params.get("expand") or ()
+        if expanded:
+            body = copy.deepcopy(body)
+        for path in expanded:
             _expand(self._world, body, path.split("."), path)
         return body
 
@@ -316,7 +320,7 @@ def _json(
     headers = {"Request-Id": request_id, "Cache-Control": "no-cache, no-store"} | (more or {})
     if key is not None:
         headers["Idempotency-Key"] = key
-    return Response(json.dumps(body, indent=2) + "\n", status, headers, media_type="application/json")
+    return Response(written(body), status, headers, media_type="application/json")
 
 
 def _refused(problem: Problem, request_id: str) -> Response:

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import hmac
-import json
 import random
 import time
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field
 
 from compose.sandboxes.stripe.store import Body
-from compose.sandboxes.stripe.world import World, new_id
+from compose.sandboxes.stripe.world import World, new_id, written
 
 FIRST_RETRY_S = 0.2
 RETRY_S_MAX = 60.0
@@ -181,7 +180,7 @@ class Webhooks:
     async def _post(self, event: Body, endpoint: Body) -> int:
         if self._http is None:
             self._http = httpx.AsyncClient(timeout=ANSWER_S_MAX)
-        body = json.dumps(event, indent=2).encode()
+        body = written(event)
         headers = {
             "Content-Type": "application/json; charset=utf-8",
             "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",

@@ -1,10 +1,11 @@
 """Everything the stand-in knows: objects in memory, written to a file with each request so that they outlive a restart."""
 
-import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 _SCHEMA = """
     PRAGMA journal_mode = WAL;
@@ -14,7 +15,7 @@ _SCHEMA = """
         number INTEGER NOT NULL,
         kind TEXT NOT NULL,
         owner TEXT NOT NULL,
-        body TEXT NOT NULL
+        body BLOB NOT NULL
     );
     CREATE TABLE IF NOT EXISTS remembered (
         key TEXT PRIMARY KEY,
@@ -51,9 +52,10 @@ class Store:
         self._owner: dict[str, str] = {}
         self._kind: dict[str, str] = {}
         self._changed: dict[str, None] = {}
+        self._answers: list[tuple[str, int, str, int, str]] = []
         self._next = 1
         for number, kind, owner, body in self._db.execute(_ALL):
-            self._hold(json.loads(body), kind, owner, number)
+            self._hold(msgspec.json.decode(body), kind, owner, number)
             self._next = number + 1
 
     def _hold(self, body: Body, kind: str, owner: str, number: int) -> None:
@@ -97,21 +99,28 @@ class Store:
                 yield body
 
     def save(self) -> None:
-        """Write what changed since the last time, all or nothing."""
-        if not self._changed:
+        """Write what changed and what is to be remembered since the last time, all or nothing."""
+        if not self._changed and not self._answers:
             return
         rows = []
         for object_id in self._changed:
             kind = self._kind[object_id]
-            body = json.dumps(self._of_kind[kind][object_id])
+            body = msgspec.json.encode(self._of_kind[kind][object_id])
             rows.append((object_id, self._number[object_id], kind, self._owner[object_id], body))
-        self._changed.clear()
-        self._in_one(lambda: self._db.executemany(_KEEP, rows))
+        answers = self._answers
+        self._changed, self._answers = {}, []
+
+        def write() -> None:
+            self._db.executemany(_KEEP, rows)
+            self._db.executemany(_REMEMBER, answers)
+            if answers:
+                self._db.execute(_FORGET, (answers[-1][1] - KEY_LIFE_S,))
+
+        self._in_one(write)
 
     def remember(self, key: str, request: str, status: int, body: str, *, at: int) -> None:
-        """Keep the answer to a request under its idempotency key, and forget those of a day ago."""
-        self._db.execute(_REMEMBER, (key, at, request, status, body))
-        self._db.execute(_FORGET, (at - KEY_LIFE_S,))
+        """Keep the answer to a request under its idempotency key; those of a day ago are forgotten."""
+        self._answers.append((key, at, request, status, body))
 
     def remembered(self, key: str, *, at: int) -> tuple[str, int, str] | None:
         """Request, status and body of the first answer under a key that is not older than a day."""
@@ -136,7 +145,7 @@ class Store:
             for kind in but
             for i, body in self._of_kind.get(kind, {}).items()
         ]
-        for known in (self._of_kind, self._number, self._owner, self._kind, self._changed):
+        for known in (self._of_kind, self._number, self._owner, self._kind, self._changed, self._answers):
             known.clear()
         self._in_one(lambda: [self._db.execute(text) for text in _EMPTY])
         for body, kind, owner, number in kept:

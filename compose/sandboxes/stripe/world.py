@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from compose.sandboxes.stripe.problems import no_such
 from compose.sandboxes.stripe.store import PLATFORM, Body, Store
 
@@ -170,3 +172,8 @@ def token(length: int) -> str:
 def as_list(items: list[Any], url: str, *, has_more: bool = False) -> Body:
     """Stripe's shape of a list."""
     return {"object": "list", "data": items, "has_more": has_more, "url": url}
+
+
+def written(body: Body) -> bytes:
+    """An object as Stripe lays it out."""
+    return msgspec.json.format(msgspec.json.encode(body), indent=2) + b"\n"
