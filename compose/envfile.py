@@ -10,7 +10,7 @@ from compose.stack import Stack, replace
 
 DATABASE = "marketplace"
 # One Postgres role per owner of data or reader of views; a worker's role owns the schema of the same name.
-SCHEMA_OWNERS = ("bids", "accounts", "notifications", "indexing")
+SCHEMA_OWNERS = ("bids", "accounts", "notifications", "indexing", "payments")
 READERS = ("edge", "clock")
 ADMIN = "postgres"
 
@@ -37,9 +37,20 @@ def addresses(stack: Stack) -> dict[str, str]:
         "SENDGRID_HOST": f"http://127.0.0.1:{stack.port('sendgrid')}",
         "MAIL_FROM": "hello@marketplace.example",
         "ELASTICSEARCH_URL": f"http://127.0.0.1:{stack.port('elasticsearch')}",
+        "STRIPE_SANDBOX_PORT": str(stack.port("stripe")),
+        # What a lost webhook would have told is looked for soon, so that a test or a person need not wait a minute.
+        "RECONCILE_EVERY_S": "3",
         # Everybody on this machine shares one address, the demo, the tests and the person who tries things by hand.
         "LIMIT_PER_ADDRESS_PER_HOUR": "1000000",
         "LIMIT_LOGIN_PER_MINUTE": "10000",
+    }
+
+
+def providers(stack: Stack) -> dict[str, str]:
+    """Where outside providers are found at first: their stand-ins. Who has an account of his own writes its address here instead."""
+    return {
+        "STRIPE_API_BASE": f"http://127.0.0.1:{stack.port('stripe')}",
+        "STRIPE_PUBLISHABLE_KEY": "pk_test_of_the_stand_in",
     }
 
 
@@ -53,6 +64,9 @@ def fresh_secrets() -> dict[str, str]:
         "EMAIL_HASH_KEY": key(),
         "PSEUDONYM_KEY": key(),
         "SENDGRID_API_KEY": f"SG.{key()}",
+        "STRIPE_SECRET_KEY": f"sk_test_{key()}",
+        "STRIPE_WEBHOOK_SECRET": f"whsec_{key()}",
+        "SERVICE_KEYS": f"service-1:{key()}",
     }
 
 
@@ -80,7 +94,7 @@ def environment(stack: Stack, of: Mapping[str, str]) -> dict[str, str]:
 def write(stack: Stack) -> dict[str, str]:
     """Writes the stack's file and returns it: secrets once made stay, missing ones are made, addresses are always right."""
     known = read(stack.env_file)
-    variables = fresh_secrets() | known | addresses(stack)
+    variables = fresh_secrets() | providers(stack) | known | addresses(stack)
     variables["REDIS_URL"] = f"redis://default:{variables['REDIS_PASSWORD']}@127.0.0.1:{stack.port('redis')}/0"
     if variables != known:
         stack.folder.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Coroutine
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
@@ -25,8 +25,11 @@ from consumers.bids.verify import verify as verify_auctions
 from consumers.indexing.mapping import KINDS, Kind
 from consumers.indexing.rebuild import Refused, rebuild
 from consumers.indexing.verify import verify as verify_index
+from consumers.payments.comparing import balances, compare_now
+from consumers.payments.verify import verify as verify_payments
 from consumers.runtime import dead
 from producers.operator import Refusal, grant_role
+from schemas.money import print_minor
 from schemas.users import Role
 from topics import asyncapi
 from topics.catalog import CATALOG
@@ -40,10 +43,14 @@ dead_app = typer.Typer(no_args_is_help=True, help="Dead letters: what a group co
 bids_app = typer.Typer(no_args_is_help=True, help="Auctions: hold the log against everything made from it.")
 accounts_app = typer.Typer(no_args_is_help=True, help="Accounts.")
 index_app = typer.Typer(no_args_is_help=True, help="The search index: hold it against the truth, make it anew.")
+payments_app = typer.Typer(
+    no_args_is_help=True, help="Orders and money: hold log, ledger and the provider's book together."
+)
 app.add_typer(topics_app, name="topics")
 app.add_typer(bids_app, name="bids")
 app.add_typer(accounts_app, name="accounts")
 app.add_typer(index_app, name="index")
+app.add_typer(payments_app, name="payments")
 topics_app.add_typer(dead_app, name="dead")
 
 out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 220)
@@ -211,6 +218,14 @@ def verify_search() -> None:
     raise typer.Exit(1 if count else 0)
 
 
+@payments_app.command("verify")
+def verify_orders() -> None:
+    """Fold the log of each order anew and hold it against state and ledger; exit code 1 on any difference."""
+    count = _run(verify_payments(_settings()))
+    out.print(f"{count} differences")
+    raise typer.Exit(1 if count else 0)
+
+
 @index_app.command("rebuild")
 def rebuild_search(
     only: Annotated[Kind | None, typer.Argument(help="`auctions` or `users`; both by default.")] = None,
@@ -227,6 +242,28 @@ def rebuild_search(
             bars.update(task, completed=done, total=total)
 
         _run(rebuild(_settings(), [only] if only else KINDS, progress=progress, report=bars.console.print))
+
+
+@payments_app.command("ledger")
+def show_ledger(order: Annotated[UUID | None, typer.Argument(help="One order; all by default.")] = None) -> None:
+    """The balance of each account; a plus is a debit, and together they are zero."""
+    shown = Table("currency", "account", "balance", "postings")
+    for currency, account, amount, postings in _run(balances(_settings(), order)):
+        shown.add_row(currency, account, print_minor(amount), str(postings))
+    out.print(shown)
+
+
+@payments_app.command("reconcile")
+def reconcile(
+    day: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="A day (UTC); today by default.")] = None,
+) -> None:
+    """Hold a day of the provider's book against the ledger; exit code 1 on any difference."""
+    compared = _run(compare_now(_settings(), (day or datetime.now(UTC)).date()))
+    shown = Table("provider's id", "way", "ours", "theirs", "currency")
+    for ref, way, ours, theirs, currency in compared.differences:
+        shown.add_row(ref, way, *("missing" if one is None else print_minor(one) for one in (ours, theirs)), currency)
+    out.print(shown if compared.differences else f"{compared.day}: {compared.movements} movements, no difference")
+    raise typer.Exit(1 if compared.differences else 0)
 
 
 @app.command("settings")

@@ -38,6 +38,14 @@ PROGRAMS: tuple[Program, ...] = (
         people=True,
         internal=False,
     ),
+    Program(
+        "stripe",
+        "process",
+        "stand-in for Stripe, shows what was paid",
+        "compose.sandboxes.stripe",
+        people=True,
+        internal=False,
+    ),
     Program("accounts", "process", "decides about people", "consumers.accounts", ("topics", *SERVERS), scalable=True),
     Program("bids", "process", "decides about auctions", "consumers.bids", ("topics", *SERVERS), scalable=True),
     Program(
@@ -54,6 +62,7 @@ PROGRAMS: tuple[Program, ...] = (
         ("topics", *SERVERS, "elasticsearch"),
         scalable=True,
     ),
+    Program("payments", "process", "decides about orders", "consumers.payments", ("topics", *SERVERS), scalable=True),
     Program("clock", "process", "says when time is up", "producers.clock", ("topics", *SERVERS), scalable=True),
     Program("live", "process", "WebSocket", "edge_api.live", ("topics", *SERVERS), people=True),
     Program("edge", "process", "HTTP", "edge_api", ("topics", *SERVERS), people=True),

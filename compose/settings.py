@@ -20,7 +20,9 @@ Role = Literal[
     "accounts",
     "notifications",
     "indexing",
+    "payments",
     "sendgrid",
+    "stripe",
     "topics",
     "cli",
 ]
@@ -34,12 +36,21 @@ DATABASE_ROLE: dict[str, str] = {
     "accounts": "accounts",
     "notifications": "notifications",
     "indexing": "indexing",
+    "payments": "payments",
     "cli": "postgres",
 }
 """Which Postgres role a process logs in as; a process not named here has no database."""
 
 SECRETS_NEEDED: dict[str, tuple[str, ...]] = {
-    "edge": ("jwt_keys", "sealing_keys", "email_hash_key", "pseudonym_key", "postgres_password_edge"),
+    "edge": (
+        "jwt_keys",
+        "sealing_keys",
+        "email_hash_key",
+        "pseudonym_key",
+        "postgres_password_edge",
+        "stripe_webhook_secret",
+        "service_keys",
+    ),
     "live": ("jwt_keys", "pseudonym_key", "postgres_password_edge"),
     "clock": ("postgres_password_clock",),
     "bids": ("postgres_password_bids",),
@@ -48,6 +59,8 @@ SECRETS_NEEDED: dict[str, tuple[str, ...]] = {
     "notifications": ("sealing_keys", "sendgrid_api_key", "postgres_password_notifications"),
     "indexing": ("postgres_password_indexing",),
     "sendgrid": ("sendgrid_api_key",),
+    "payments": ("sealing_keys", "stripe_secret_key", "postgres_password_payments"),
+    "stripe": ("stripe_secret_key", "stripe_webhook_secret"),
     "topics": (),
     "cli": ("postgres_password_admin",),
 }
@@ -105,6 +118,7 @@ class Settings(BaseSettings):
     postgres_password_accounts: SecretStr | None = Field(None, description="Password of role `accounts`.")
     postgres_password_notifications: SecretStr | None = Field(None, description="Password of role `notifications`.")
     postgres_password_indexing: SecretStr | None = Field(None, description="Password of role `indexing`.")
+    postgres_password_payments: SecretStr | None = Field(None, description="Password of role `payments`.")
     postgres_password_admin: SecretStr | None = Field(
         None, description="Password of the owner role, for the operators' commands (`marketplace ...`)."
     )
@@ -167,7 +181,49 @@ class Settings(BaseSettings):
         300, ge=0, le=60_000, description="At most one write per document of the search index in so long a time."
     )
 
-    @field_validator("jwt_keys", "sealing_keys")
+    fee_version: str = Field(
+        "2026-1",
+        description="Name of the fee schedule; a new one whenever a fee changes. Orders keep the one they began with.",
+    )
+    fee_hammer_bps: int = Field(800, ge=0, le=5_000, description="Our part of the hammer price, basis points.")
+    fee_payment_bps: int = Field(290, ge=0, le=2_000, description="Payment fee on what the buyer pays, basis points.")
+    fee_payment_fixed_minor: int = Field(30, ge=0, description="Payment fee per order, hundredths of the currency.")
+    tax_bps: int = Field(0, ge=0, le=5_000, description="Tax on price and shipping, paid by the buyer, basis points.")
+    pay_window_s: int = Field(345_600, ge=1, description="How long a buyer may take to pay, seconds.")
+    complete_after_s: int = Field(
+        604_800, ge=1, description="So long after shipping an order counts as delivered and is paid out, seconds."
+    )
+    reconcile_every_s: int = Field(
+        60, ge=1, description="How often the payment provider is asked what we may not have heard of, seconds."
+    )
+
+    stripe_secret_key: SecretStr | None = Field(
+        None, description="Stripe's secret key: `sk_test_...` of a test account, `sk_live_...` for real money."
+    )
+    stripe_publishable_key: str = Field(
+        "", description="Stripe's publishable key, with which phones confirm payments; public."
+    )
+    stripe_api_base: AnyHttpUrl = Field(
+        TypeAdapter(AnyHttpUrl).validate_python("https://api.stripe.com"),
+        description="Stripe's address, or its stand-in's.",
+    )
+    stripe_sandbox_port: int = Field(7085, description="Port of Stripe's stand-in.")
+    stripe_api_version: str = Field(
+        "2023-10-16", description="Version of Stripe's API that requests and answers are worded in (specification)."
+    )
+    stripe_webhook_secret: SecretStr | None = Field(
+        None,
+        description="Secrets of Stripe's webhook endpoints, `whsec_...[,whsec_...]`: a rolled one and the next, platform and Connect.",
+    )
+    stripe_livemode: bool = Field(
+        default=False, description="Whether events of Stripe's live mode are taken, or of its test mode."
+    )
+    service_keys: SecretStr | None = Field(
+        None,
+        description="Keys of service tokens on the internal listener, `kid:base64url[,...]`, 32 bytes each; the first signs.",
+    )
+
+    @field_validator("jwt_keys", "sealing_keys", "service_keys")
     @classmethod
     def _keys_are_readable(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
@@ -202,6 +258,17 @@ class Settings(BaseSettings):
     def keys_of_seals(self) -> dict[str, bytes]:
         """Master keys of sealed fields by id; the first seals."""
         return parse_keys(_present(self.sealing_keys, "SEALING_KEYS"))
+
+    @property
+    def keys_of_services(self) -> dict[str, bytes]:
+        """Keys of service tokens by `kid`; the first signs."""
+        return parse_keys(_present(self.service_keys, "SERVICE_KEYS"))
+
+    @property
+    def webhook_secrets(self) -> tuple[bytes, ...]:
+        """Secrets of Stripe's webhook endpoints; any of them may have signed."""
+        text = _present(self.stripe_webhook_secret, "STRIPE_WEBHOOK_SECRET")
+        return tuple(secret.strip().encode() for secret in text.split(",") if secret.strip())
 
     @property
     def email_hash_secret(self) -> bytes:
@@ -292,7 +359,7 @@ def _unsafe(settings: Settings, role: Role) -> list[str]:
         value = secret.get_secret_value()
         if value.lower() in PLACEHOLDERS or len(value) < 12:
             problems.append(f"{name.upper()} is a default or too short for {settings.environment}.")
-        elif name.endswith(("_key", "_keys")) and "_api_" not in name and _is_weak(value):
+        elif name.endswith(("_key", "_keys")) and "_api_" not in name and "stripe" not in name and _is_weak(value):
             problems.append(f"{name.upper()} holds a key of repeated bytes.")
     return problems
 

@@ -13,6 +13,7 @@ from consumers.runtime.health import Health
 from edge_api import metrics
 from edge_api.app import build
 from edge_api.edge import Edge
+from edge_api.internal import InternalRoutes
 from edge_api.server import Server, server_of
 
 LET_WAIT_S = 1.0
@@ -36,7 +37,9 @@ async def run(settings: Settings) -> int:
         loop.add_signal_handler(number, stop.set)
     edge = Edge(settings, fatal=fatal)
     metrics.watch(edge.commands, edge.activity)
-    health = Health(trouble=lambda: {"process": repr(broken[0])} if broken else {}, waiting=edge.waiting)
+    health = Health(
+        trouble=lambda: {"process": repr(broken[0])} if broken else {}, waiting=edge.waiting, more=InternalRoutes(edge)
+    )
     await health.start(settings.internal_host, settings.internal_port)
     await edge.start()
     server = server_of(build(edge), settings)

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Raw
 from starlette.responses import Response
 
+from edge_api import payment_views, provided
 from edge_api.asked import Asked, json_response
 from edge_api.codes import CODES, status_of
 from edge_api.edge import Edge
@@ -131,11 +132,33 @@ def _access(edge: Edge, user_id: UUID, roles: tuple[str, ...], session_id: str, 
     }
 
 
+async def _order(edge: Edge, asked: Asked, reply: Reply, answer: Answer) -> Any:
+    """Where the order stands now: the view holds at least what this command made of it."""
+    row = await payment_views.order(edge, asked.aggregate)
+    status = answer.get("status") if row is None else row["state"]
+    return {"code": reply.code, "orderId": str(asked.aggregate), "status": status}
+
+
 async def _only_the_code(_edge: Edge, _asked: Asked, reply: Reply, _answer: Answer) -> Any:
     return {"code": reply.code}
 
 
 _PLAIN = Told(200, _as_it_is)
+
+OF_ORDERS = (
+    "ChargeSavedMethod",
+    "CancelOrder",
+    "ShipOrder",
+    "ConfirmDelivery",
+    "RateOrder",
+    "DisputeOrder",
+    "CloseCase",
+    "RefundOrder",
+    "OfferSecondChance",
+    "AcceptOffer",
+    "DeclineOffer",
+)
+"""Commands of people about an order, all answered alike."""
 
 TOLD: dict[str, Told] = {
     "CreateAuction": Told(201, _auction),
@@ -150,4 +173,9 @@ TOLD: dict[str, Told] = {
     # The same whether or not there is such an account.
     "ResendVerification": Told(200, _only_the_code),
     "ForgotPassword": Told(200, _only_the_code),
+    # What the provider gives, a moment after the worker said yes.
+    "CreateIntent": Told(200, provided.intent),
+    "SavePaymentMethod": Told(200, provided.setup),
+    "StartOnboarding": Told(200, provided.onboarding),
+    **dict.fromkeys(OF_ORDERS, Told(200, _order)),
 }

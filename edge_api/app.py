@@ -16,9 +16,13 @@ from edge_api import (
     bids,
     command_status,
     openapi,
+    orders,
     pages,
+    payments,
     people,
+    relisting,
     search,
+    stripe_webhook,
     tickets,
 )
 from edge_api.edge import Edge
@@ -35,6 +39,11 @@ ROUTERS = (
     auction_reads.routes,
     auctions.routes,
     search.routes,
+    relisting.routes,
+    stripe_webhook.routes,
+    payments.routes,
+    # Before /users/{user_id}, too: /users/me/orders.
+    orders.routes,
     people.routes,
     auth.routes,
     command_status.routes,

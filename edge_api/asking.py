@@ -15,13 +15,14 @@ from edge_api.answers import respond
 from edge_api.asked import Asked, json_response
 from edge_api.edge import Edge, edge_of
 from edge_api.problems import invalid
+from edge_api.provided import StillComing
 from edge_api.visit import Visit, visit_of
 from producers.commands import Command, Pending
 from schemas.envelope import Actor, command_id_of, fingerprint_of, new_command_id, time_ms
 from schemas.registry import BY_NAME
 
 KEPT_S = 86_400
-DEADLINES_MS = {"auction-commands": 30_000, "user-commands": 10_000}
+DEADLINES_MS = {"auction-commands": 30_000, "user-commands": 10_000, "payment-commands": 45_000}
 """How long a command may be on its way (specification, timeouts of the gateway's routes)."""
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
@@ -88,7 +89,10 @@ async def ask(
     reply = await edge.commands.ask(command, wait_s=edge.settings.decision_wait_ms / 1000)
     if isinstance(reply, Pending):
         return await _pending(edge, visit, asked, reply)
-    return await respond(edge, asked, reply)
+    try:
+        return await respond(edge, asked, reply)
+    except StillComing:
+        return await _pending(edge, visit, asked, Pending(sender.command_id, "provider"))
 
 
 def _fingerprint(name: str, aggregate: UUID, data: bytes) -> str:

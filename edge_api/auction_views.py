@@ -19,6 +19,8 @@ COLUMNS = """
 
 ONE = f"SELECT {COLUMNS} FROM bids.auction_view WHERE id = $1"  # noqa: S608  column names of ours
 
+TO_RELIST = f"SELECT {COLUMNS}, duration_s FROM bids.auction_view WHERE id = $1"  # noqa: S608
+
 SOME = f"SELECT {COLUMNS} FROM bids.auction_view WHERE id = ANY($1)"  # noqa: S608
 
 OFFERED = f"""
@@ -46,6 +48,11 @@ WITHDRAWALS = "SELECT sequence, envelope FROM bids.withdrawals($1)"
 async def one(edge: Edge, auction_id: UUID) -> asyncpg.Record | None:
     """One auction as bids stored it, drafts included."""
     return await edge.row(ONE, auction_id)
+
+
+async def to_relist(edge: Edge, auction_id: UUID) -> asyncpg.Record | None:
+    """One auction with what else is needed to offer it again."""
+    return await edge.row(TO_RELIST, auction_id)
 
 
 async def some(edge: Edge, auction_ids: Sequence[UUID]) -> dict[UUID, asyncpg.Record]:

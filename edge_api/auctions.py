@@ -119,6 +119,7 @@ async def end(request: Request, auction_id: AuctionId, _: SignedIn, body: EndAuc
             "auction_not_started",
             "own_auction",
             "bidder_blocked",
+            "too_many_strikes",
             "buy_now_unavailable",
             "currency_mismatch",
             "bidding_limit_exceeded",

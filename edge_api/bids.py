@@ -33,6 +33,7 @@ BID_REFUSALS = (
     "auction_not_started",
     "own_auction",
     "bidder_blocked",
+    "too_many_strikes",
     "not_allowed",
     "account_suspended",
     "invalid_amount",

@@ -15,20 +15,22 @@ from edge_api.asking import status_url
 from edge_api.codes import CODES
 from edge_api.edge import Edge, edge_of
 from edge_api.problems import Problem
+from edge_api.provided import StillComing
 from edge_api.routing import MaybeSignedIn, router, says
 from edge_api.shapes import CommandOutcome
 from edge_api.visit import visit_of
 from schemas.envelope import Reply
-from schemas.registry import MESSAGES
+from schemas.registry import BY_NAME
 from schemas.sealed import CannotOpen
-from topics.catalog import AUCTION_COMMANDS
+from topics.catalog import AUCTION_COMMANDS, PAYMENT_COMMANDS, USER_COMMANDS
 
 routes = router("commands")
 
 AT_BIDS = "SELECT command_type, aggregate, actor, reply FROM bids.command_view WHERE command_id = $1"
 AT_ACCOUNTS = "SELECT command_type, aggregate, actor, reply FROM accounts.command_view WHERE command_id = $1"
+AT_PAYMENTS = "SELECT command_type, aggregate, actor, reply FROM payments.command_view WHERE command_id = $1"
 
-OF_BIDS = frozenset(message.name for message in MESSAGES if message.topic == AUCTION_COMMANDS.name)
+PLACES = {AUCTION_COMMANDS.name: AT_BIDS, USER_COMMANDS.name: AT_ACCOUNTS, PAYMENT_COMMANDS.name: AT_PAYMENTS}
 
 REFUSALS = tuple(code for code, told in CODES.items() if 401 <= told.status <= 429 and code != "login_required")
 
@@ -49,10 +51,17 @@ async def status(
     decided = await _decided(edge, command_id, kept)
     if decided is not None and decided["actor"] in senders:
         asked = kept or Asked(decided["command_type"], command_id, decided["actor"], decided["aggregate"], {})
-        return await _told(edge, asked, _read_reply(decided["reply"]))
+        try:
+            return await _told(edge, asked, _read_reply(decided["reply"]))
+        except StillComing:
+            return _still_pending(command_id)
     if decided is None and kept is not None and kept.actor_id in senders:
-        return json_response({"commandId": str(command_id), "status": "pending", "statusUrl": status_url(command_id)})
+        return _still_pending(command_id)
     raise Problem("command_not_found", "There is no such command of yours.")
+
+
+def _still_pending(command_id: UUID) -> Response:
+    return json_response({"commandId": str(command_id), "status": "pending", "statusUrl": status_url(command_id)})
 
 
 async def _kept(edge: Edge, command_id: UUID) -> Asked | None:
@@ -64,7 +73,7 @@ async def _kept(edge: Edge, command_id: UUID) -> Asked | None:
 
 
 async def _decided(edge: Edge, command_id: UUID, kept: Asked | None) -> asyncpg.Record | None:
-    # Whose log holds it follows from what was asked; without that both are looked at.
+    # Whose log holds it follows from what was asked; without that all are looked at.
     for sql in _places(kept):
         if (row := await edge.row(sql, command_id)) is not None:
             return row
@@ -72,9 +81,7 @@ async def _decided(edge: Edge, command_id: UUID, kept: Asked | None) -> asyncpg.
 
 
 def _places(kept: Asked | None) -> tuple[str, ...]:
-    if kept is None:
-        return AT_BIDS, AT_ACCOUNTS
-    return (AT_BIDS,) if kept.name in OF_BIDS else (AT_ACCOUNTS,)
+    return tuple(PLACES.values()) if kept is None else (PLACES[BY_NAME[kept.name].topic],)
 
 
 async def _told(edge: Edge, asked: Asked, reply: Reply) -> Response:

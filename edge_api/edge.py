@@ -24,7 +24,7 @@ from producers.commands import Commands
 from producers.sparingly import Sparingly
 from schemas.envelope import Actor, aggregate_of
 from schemas.pseudonym import pseudonym
-from schemas.sealed import TopicSeal, UserKeys
+from schemas.sealed import OrderSeal, TopicSeal, UserKeys
 from schemas.text import email_key
 
 log = structlog.get_logger("edge")
@@ -52,6 +52,7 @@ class Edge:
         self.refresh_tokens = RefreshTokens(settings)
         self.seal = TopicSeal(settings.keys_of_seals)
         self.user_keys = UserKeys(settings.keys_of_seals)
+        self.order_seal = OrderSeal(settings.keys_of_seals)
         self._email_key = settings.email_hash_secret
         self._pseudonym_key = settings.pseudonym_secret
         self._pool: asyncpg.Pool | None = None

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from edge_api.order_examples import ORDER_EXAMPLES
+
 _MINA, _ANNA = "01923f6e-7a3b-7c11-9f52-3d2a8b7c1e10", "01923f6e-8c02-7d41-8a10-5b7e6f3a2c44"
 _AUCTION, _BID, _ALIAS = (
     "01923f70-1d5c-7e22-9c3b-1a2b3c4d5e6f",
@@ -54,7 +56,8 @@ _PROFILE: dict[str, Any] = {
     "id": _MINA,
     "username": "mina",
     "avatarUrl": None,
-    "sellerRating": None,
+    "sellerRating": 4.86,
+    "ratingCount": 37,
     "followerCount": 12,
     "roles": ["buyer", "seller"],
     "createdAt": _OPENED,
@@ -73,6 +76,7 @@ _BID_SHOWN: dict[str, Any] = {
 }
 
 EXAMPLES: dict[str, Any] = {
+    **ORDER_EXAMPLES,
     # What is sent.
     "Registration": {
         "email": "mina@example.org",
@@ -141,6 +145,7 @@ EXAMPLES: dict[str, Any] = {
         **_PROFILE,
         "email": "mina@example.org",
         "fullName": "Mina Harker",
+        "strikes": 0,
         "isVerified": True,
         "status": "active",
     },

@@ -6,7 +6,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from producers.activity import Activity
 from producers.commands import Commands
-from topics.catalog import AUCTION_COMMANDS, USER_COMMANDS
+from topics.catalog import AUCTION_COMMANDS, PAYMENT_COMMANDS, USER_COMMANDS
 
 REQUESTS = Counter("http_requests_total", "Requests by method, route and status.", ("method", "route", "status"))
 DURATION = Histogram(
@@ -30,7 +30,7 @@ def watch(commands: Commands, activity: Activity) -> None:
     ACTIVITY_WAITING.set_function(lambda: activity.waiting)
     ACTIVITY_DROPPED.set_function(lambda: activity.dropped)
     IN_FLIGHT.set_function(lambda: commands.in_flight)
-    for topic in (AUCTION_COMMANDS.name, USER_COMMANDS.name):
+    for topic in (AUCTION_COMMANDS.name, USER_COMMANDS.name, PAYMENT_COMMANDS.name):
         BACKLOG.labels(topic).set_function(partial(commands.backlog.lag, topic))
 
 

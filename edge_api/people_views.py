@@ -25,7 +25,7 @@ async def user_of_email(edge: Edge, email_hash: str) -> UUID | None:
 
 
 PROFILES = """
-    SELECT id, username, avatar_url, seller_rating, follower_count, roles, created_at
+    SELECT id, username, avatar_url, seller_rating, rating_count, follower_count, roles, created_at
       FROM accounts.public_profile WHERE id = ANY($1)
 """
 
@@ -41,6 +41,7 @@ def _profile(row: asyncpg.Record) -> dict[str, Any]:
         "username": row["username"],
         "avatarUrl": row["avatar_url"],
         "sellerRating": None if row["seller_rating"] is None else float(row["seller_rating"]),
+        "ratingCount": row["rating_count"],
         "followerCount": row["follower_count"],
         "roles": list(row["roles"]),
         "createdAt": time_text(row["created_at"]),
@@ -70,8 +71,8 @@ async def seller_of(edge: Edge, user_id: UUID) -> dict[str, Any]:
 
 
 OWN_PROFILE = """
-    SELECT id, username, full_name_sealed, email_sealed, wrapped_key, avatar_url, seller_rating, follower_count,
-           roles, is_verified, status, created_at
+    SELECT id, username, full_name_sealed, email_sealed, wrapped_key, avatar_url, seller_rating, rating_count,
+           strikes, follower_count, roles, is_verified, status, created_at
       FROM accounts.own_profile WHERE id = $1
 """
 
@@ -87,6 +88,7 @@ async def own_profile(edge: Edge, user_id: UUID) -> dict[str, Any] | None:
         **_profile(row),
         "email": open_for_user(row["email_sealed"], user_key=key, user_id=owner, field="email"),
         "fullName": open_for_user(row["full_name_sealed"], user_key=key, user_id=owner, field="fullName"),
+        "strikes": row["strikes"],
         "isVerified": row["is_verified"],
         "status": row["status"],
     }

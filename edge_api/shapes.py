@@ -101,6 +101,7 @@ class Profile(Wire):
     username: str
     avatar_url: str | None
     seller_rating: float | None
+    rating_count: int
     follower_count: int
     roles: list[Role]
     created_at: Time
@@ -111,6 +112,9 @@ class OwnProfile(Profile):
 
     email: str
     full_name: str
+    strikes: int = Field(
+        description="Items won and left unpaid within a year; a seller may refuse bids because of them."
+    )
     is_verified: bool
     status: Literal["active", "suspended"]
 

@@ -24,7 +24,7 @@ from producers.sparingly import Sparingly
 from schemas import envelope
 from schemas.envelope import Actor, Reply
 from schemas.registry import Message
-from topics.catalog import AUCTION_COMMANDS, MESSAGE_BYTES_MAX, USER_COMMANDS
+from topics.catalog import AUCTION_COMMANDS, MESSAGE_BYTES_MAX, PAYMENT_COMMANDS, USER_COMMANDS
 
 IN_FLIGHT_MAX = 10_000
 UNACKED_S_MAX = 2.0
@@ -33,6 +33,8 @@ UNACKED_S_MAX = 2.0
 SOURCE = "/edge"
 BATCH_BYTES = 262_144
 SEND_TIMEOUT_S = 1.0
+APPEND_TIMEOUT_S = 8.0
+"""Longer than the broker's own time to answer, shorter than Stripe waits for a webhook's 200."""
 CONNECT_TIMEOUT_S = 10
 STOP_TIMEOUT_S = 1.0
 RETRY_S = 1.0
@@ -116,7 +118,7 @@ class Commands:
         )
         self.backlog = Backlog(
             bootstrap=settings.kafka_bootstrap,
-            topics=(AUCTION_COMMANDS, USER_COMMANDS),
+            topics=(AUCTION_COMMANDS, USER_COMMANDS, PAYMENT_COMMANDS),
             partitions=settings.partitions,
         )
 
@@ -183,6 +185,22 @@ class Commands:
             if not asking.waiting:
                 self._forget(key, asking)
 
+    async def append(self, command: Command) -> None:
+        """Publish a command whose outcome nobody waits for, and wait until the broker holds it.
+
+        Raises Unavailable when it may not have been published; the same command may be sent again.
+        """
+        self._admit(command.message.topic)
+        try:
+            async with asyncio.timeout(APPEND_TIMEOUT_S):
+                # Shielded: the record is on its way also when we wait no longer.
+                await asyncio.shield(await self._send(command, reply_partition=None))
+        except (KafkaError, TimeoutError) as error:
+            if isinstance(error, FATAL):
+                self._fatal(error)
+            raise Unavailable(f"Kafka does not take commands: {error!r}") from error
+        self.backlog.heard()
+
     def _joined(self, key: bytes, command: Command) -> _Asking | None:
         if command.fingerprint is None:
             return None
@@ -210,8 +228,8 @@ class Commands:
         if not others:
             del self._asked[key]
 
-    async def _publish(self, command: Command, asking: _Asking) -> None:
-        """Hand the command to the producer; whether the broker took it is told later, to `_acked`."""
+    async def _send(self, command: Command, *, reply_partition: int | None) -> "asyncio.Future[Any]":
+        """Hand the command to the producer; the future says whether the broker took it."""
         assert self._producer is not None
         at = envelope.print_time(envelope.time_ms())
         subject = str(command.aggregate)
@@ -232,13 +250,20 @@ class Commands:
             actor=command.actor,
             correlation_id=command.correlation_id,
             traceparent=command.traceparent,
-            reply_partition=self._replies.partition,
+            reply_partition=reply_partition,
             deadline_ms=command.deadline_ms,
             fingerprint=command.fingerprint,
         )
+        acked: asyncio.Future[Any] = await self._producer.send(
+            message.topic, value, key=subject.encode(), headers=headers
+        )
+        return acked
+
+    async def _publish(self, command: Command, asking: _Asking) -> None:
+        """Publish for those who wait; whether the broker took it is told later, to `_acked`."""
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
-                acked = await self._producer.send(message.topic, value, key=subject.encode(), headers=headers)
+                acked = await self._send(command, reply_partition=self._replies.partition)
         except (KafkaError, TimeoutError) as error:
             asking.settle_with(Unavailable(f"Kafka does not take commands: {error!r}"))
         except asyncio.CancelledError:

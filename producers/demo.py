@@ -1,4 +1,4 @@
-"""The main job, end to end, on a running stack: people come, bid, watch and win; then a worker is killed in the middle."""
+"""The main job, end to end, on a running stack: people come, bid, watch, win, pay and are paid; a worker is killed in the middle."""
 
 import argparse
 import asyncio
@@ -23,6 +23,7 @@ from rich.table import Table
 from compose.settings import ConfigurationError, Settings, load
 from consumers.bids.verify import verify
 from producers import demo_search
+from producers.demo_orders import OrderFailed, from_hammer_to_payout
 from producers.person import Person, Refused
 
 console = Console(highlight=False, soft_wrap=True)
@@ -120,6 +121,8 @@ async def run(settings: Settings) -> None:
             watching.cancel()
         await demo_search.is_over(http, lens)
         await summary(settings, seller, watcher, lens, camera, answers)
+        if differences := await from_hammer_to_payout(settings, seller, bidders[0], lens):
+            raise DemoFailed("; ".join(differences))
     say(
         f"\n[green]Done in {time.monotonic() - started:.0f} s.[/] The stack goes on running: compose/local status | down"
     )
@@ -293,7 +296,7 @@ def main() -> int:
     argparse.ArgumentParser(prog="compose/local demo", description=__doc__).parse_args()
     try:
         asyncio.run(run(load("cli")))
-    except (DemoFailed, Refused, demo_search.NotFound, ConfigurationError) as failure:
+    except (DemoFailed, OrderFailed, Refused, demo_search.NotFound, ConfigurationError) as failure:
         say(f"\n[red]The demo failed:[/] {failure}")
         return 1
     except TimeoutError:

@@ -81,8 +81,28 @@ class CreateAuction(Request):
     retraction: bool = True
     seller_may_stop: bool = True
     confirm_factor: int | None = Field(None, ge=2, le=1_000, strict=True)
+    max_buyer_strikes: int | None = Field(
+        None, ge=0, le=100, strict=True, description="Buyers with more unpaid items within a year may not bid."
+    )
+    pay_window: Seconds | None = Field(
+        None, ge=5, le=2_592_000, description="How long the winner may take to pay, seconds; four days without it."
+    )
     blocked: list[UUID] = Field(default_factory=list, max_length=1_000)
     draft: bool = False
+
+
+class RelistAuction(Request):
+    """POST /auctions/{id}/relist: what did not sell, or was not paid, again; what is absent is as it was.
+
+    A reserve and a Buy It Now price are not taken over: say them again.
+    """
+
+    starting_price: Price | None = None
+    duration: Seconds | None = Field(None, ge=DURATION_S_MIN, le=DURATION_S_MAX)
+    reserve_price: Price | None = None
+    buy_now_price: Price | None = None
+    start_time: Time | None = None
+    max_buyer_strikes: int | None = Field(None, ge=0, le=100, strict=True)
 
 
 class UpdateAuction(Request):
@@ -190,6 +210,8 @@ class AuctionCreated(Wire):
     has_reserve: bool = False
     buy_now_price: Money | None = None
     closing: dict[str, object] = Field(default_factory=dict)
+    max_buyer_strikes: int | None = None
+    pay_window_s: int | None = None
     draft: bool = False
 
 
@@ -209,6 +231,8 @@ class AuctionUpdated(Wire):
     shipping_info: dict[str, object] = Field(default_factory=dict)
     has_reserve: bool = False
     buy_now_price: Money | None = None
+    max_buyer_strikes: int | None = None
+    pay_window_s: int | None = None
     draft: bool = False
 
 

@@ -60,12 +60,20 @@ def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+class Minor(int):
+    """An amount that is in minor units already: what Python code makes a message with, where a plain number means major units."""
+
+    __slots__ = ()
+
+
 def parse_minor(value: object) -> int:
-    """Minor units of an amount as `loads` gives it (int or NumberText) or as a Decimal; raises ValueError when it is none.
+    """Minor units of an amount as `loads` gives it (int or NumberText), as a Decimal or as Minor; raises ValueError when it is none.
 
     No exponent, sign, third decimal, NaN or amount above MINOR_MAX is taken (rules M1, M2; SECURITY.md, Input).
     """
-    if type(value) is int:
+    if isinstance(value, Minor):
+        minor = int(value)
+    elif type(value) is int:
         minor = value * 100
     elif isinstance(value, NumberText | Decimal):
         text = str(value)

@@ -83,6 +83,30 @@ def open_for_user(seal: str, *, user_key: bytes, user_id: str, field: str) -> st
     return _open(user_key, nonce, ciphertext, _associated(user_id, field))
 
 
+class OrderSeal:
+    """Seals what an order knows of its buyer twice: with the person's own key, then with the key of the day.
+
+    The inner seal dies with the person's key, wherever a copy lies; the outer one binds it to one order and field.
+    """
+
+    def __init__(self, master_keys: dict[str, bytes]) -> None:
+        """Take master keys by id (32 bytes each); the first seals, all open."""
+        self._topic = TopicSeal(master_keys)
+        self._keys = UserKeys(master_keys)
+
+    def seal(self, text: str, *, wrapped_key: str, user_id: str, order_id: str, field: str, at_s: int) -> str:
+        """Seal a buyer's text for one field of one order; raises CannotOpen when the key does not unwrap."""
+        user_key = self._keys.unwrap(wrapped_key, user_id=user_id)
+        own = seal_for_user(text, user_key=user_key, user_id=user_id, field=field)
+        return self._topic.seal(own, message_id=order_id, field=field, at_s=at_s)
+
+    def open(self, seal: str, *, wrapped_key: str, user_id: str, order_id: str, field: str) -> str:
+        """The text of a seal; raises CannotOpen."""
+        own = self._topic.open(seal, message_id=order_id, field=field)
+        user_key = self._keys.unwrap(wrapped_key, user_id=user_id)
+        return open_for_user(own, user_key=user_key, user_id=user_id, field=field)
+
+
 def _associated(message_id: str, field: str) -> bytes:
     return f"{message_id}\0{field}".encode()
 

@@ -61,6 +61,7 @@ AUCTION_EVENTS = Topic(
     readers={
         "auction-views": "bids' own read views in Redis",
         "index-processors": "indexing keeps the search index",
+        "payment-processors-auctions": "payments learns what sold and who bid",
     },
     followers=("live",),
     kept=EVENTS_KEPT,
@@ -118,11 +119,34 @@ ACTIVITY_EVENTS = Topic(
     owner="edge",
     personal="words typed into the search, under a name that changes daily; e-mail addresses and long numbers cut out",
 )
+PAYMENT_COMMANDS = Topic(
+    name="payment-commands",
+    key="orderId, or the person's id",
+    why="what people, time and the provider ask of an order",
+    writers=("edge", "payments"),
+    readers={"payment-processors": "payments decides"},
+    kept=COMMANDS_KEPT,
+    owner="payments",
+    personal="addresses and tracking numbers, sealed",
+)
+PAYMENT_EVENTS = Topic(
+    name="payment-events",
+    key="orderId, or the person's id",
+    why="what happened to an order, its payment and its payout",
+    writers=("payments",),
+    readers={
+        "user-processors-payments": "accounts learns ratings and strikes",
+        "auction-processors-payments": "bids learns strikes",
+        "notification-processors-payments": "notifications writes to buyer and seller",
+    },
+    kept=EVENTS_KEPT,
+    owner="payments",
+)
 REPLIES = Topic(
     name="replies",
     key="explicit partition",
     why="a worker's answer to the edge process that asks",
-    writers=("bids", "accounts"),
+    writers=("bids", "accounts", "payments"),
     readers={},
     followers=("edge",),
     kept=REPLIES_KEPT,
@@ -138,6 +162,8 @@ CATALOG: tuple[Topic, ...] = (
     NOTIFICATION_COMMANDS,
     NOTIFICATION_EVENTS,
     ACTIVITY_EVENTS,
+    PAYMENT_COMMANDS,
+    PAYMENT_EVENTS,
     REPLIES,
 )
 

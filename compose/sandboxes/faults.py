@@ -15,11 +15,13 @@ LATENCY_MS_MAX = 60_000
 
 
 class Fault(BaseModel):
-    """One switch. It hits requests whose path begins with `path`, `times` times (for ever when absent), each with `probability`."""
+    """One switch. It hits requests whose path begins with `path`, `times` times (for ever when absent), each with `probability`;
+    only those of one `method` if one is named."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     path: str = "/"
+    method: str | None = None
     latency_ms: int = Field(0, ge=0, le=LATENCY_MS_MAX)
     status: int | None = Field(None, ge=400, le=599)
     when: Literal["before", "after"] = "before"
@@ -52,10 +54,11 @@ class Faults:
         self._on.clear()
         self._left.clear()
 
-    def draw(self, path: str) -> Fault | None:
+    def draw(self, path: str, method: str = "POST") -> Fault | None:
         """The fault that this request meets, the oldest that fits; counts down its `times`."""
         for number, fault in self._on.items():
-            if path.startswith(fault.path) and self._chance.random() < fault.probability:
+            fits = path.startswith(fault.path) and fault.method in (None, method)
+            if fits and self._chance.random() < fault.probability:
                 self._count_down(number)
                 return fault
         return None

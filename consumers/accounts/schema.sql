@@ -84,3 +84,22 @@ CREATE TABLE IF NOT EXISTS watch (
     PRIMARY KEY (user_id, auction_id)
 );
 CREATE INDEX IF NOT EXISTS watch_of_user ON watch (user_id, since, auction_id);
+
+-- What payments told: how the two sides of an order judged each other, and who left an order unpaid. Facts of others, so
+-- nothing here is folded from accounts' own log.
+CREATE TABLE IF NOT EXISTS rating (
+    order_id uuid        NOT NULL,
+    rated    text        NOT NULL CHECK (rated IN ('seller', 'buyer')),
+    rated_id uuid        NOT NULL,
+    stars    smallint    NOT NULL CHECK (stars BETWEEN 1 AND 5),
+    given_at timestamptz NOT NULL,
+    PRIMARY KEY (order_id, rated)
+);
+CREATE INDEX IF NOT EXISTS rating_of_user ON rating (rated_id, rated) INCLUDE (stars);
+
+CREATE TABLE IF NOT EXISTS strike (
+    order_id  uuid        PRIMARY KEY,
+    buyer_id  uuid        NOT NULL,
+    struck_at timestamptz NOT NULL
+);
+CREATE INDEX IF NOT EXISTS strike_of_user ON strike (buyer_id, struck_at);

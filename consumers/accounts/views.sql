@@ -1,16 +1,22 @@
--- What others may read: the edge answers from these views, notifications opens e-mail addresses with the keyring.
+-- What others may read: the edge answers from these views; notifications and payments open what is sealed with a
+-- person's own key (e-mail, address) with the keyring.
 -- Views are dropped first because replacing one cannot take columns away; all of it happens in one transaction.
 
 DROP VIEW IF EXISTS public_profile, own_profile, login_lookup, username_lookup, follow_view, watch_view, session_view, command_view;
 
 CREATE VIEW public_profile AS
-    SELECT id, username, NULL::text AS avatar_url, NULL::numeric AS seller_rating,
+    SELECT id, username, NULL::text AS avatar_url,
+           (SELECT round(avg(stars), 2) FROM rating WHERE rated_id = account.id AND rated = 'seller') AS seller_rating,
+           (SELECT count(*) FROM rating WHERE rated_id = account.id AND rated = 'seller') AS rating_count,
            (SELECT count(*) FROM follow WHERE seller_id = account.id) AS follower_count,
            roles, to_timestamp(created_ms / 1000.0) AS created_at
       FROM account WHERE NOT erased;
 
 CREATE VIEW own_profile AS
-    SELECT id, username, full_name_sealed, email_sealed, wrapped_key, NULL::text AS avatar_url, NULL::numeric AS seller_rating,
+    SELECT id, username, full_name_sealed, email_sealed, wrapped_key, NULL::text AS avatar_url,
+           (SELECT round(avg(stars), 2) FROM rating WHERE rated_id = account.id AND rated = 'seller') AS seller_rating,
+           (SELECT count(*) FROM rating WHERE rated_id = account.id AND rated = 'seller') AS rating_count,
+           (SELECT count(*) FROM strike WHERE buyer_id = account.id AND struck_at > now() - interval '365 days') AS strikes,
            (SELECT count(*) FROM follow WHERE seller_id = account.id) AS follower_count,
            roles, verified AS is_verified, CASE WHEN suspended THEN 'suspended' ELSE 'active' END AS status,
            to_timestamp(created_ms / 1000.0) AS created_at
@@ -44,6 +50,6 @@ CREATE VIEW command_view AS
            reply, at_ms
       FROM log;
 
-GRANT USAGE ON SCHEMA accounts TO edge, notifications;
+GRANT USAGE ON SCHEMA accounts TO edge, notifications, payments;
 GRANT SELECT ON public_profile, own_profile, login_lookup, username_lookup, follow_view, watch_view, session_view, command_view, keyring TO edge;
-GRANT SELECT ON keyring TO notifications;
+GRANT SELECT ON keyring TO notifications, payments;

@@ -60,6 +60,7 @@ DETAIL: Final = {
     "reserve_already_met": "The reserve is met already.",
     "seller_cancelled_bids_recently": "You cancelled bids less than twelve hours ago.",
     "too_late_to_lower": "In its last twelve hours the reserve of an auction stays.",
+    "too_many_strikes": "The seller takes no bids from accounts with so many unpaid items.",
     "too_late_to_retract": "It is too late to take this bid back.",
 }
 """What each refusal and no-op says to a person."""

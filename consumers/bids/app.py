@@ -7,9 +7,9 @@ from consumers.bids.asked import READERS
 from consumers.bids.desk import AuctionDesk
 from consumers.bids.store import AUCTION, PARTICIPATION
 from consumers.bids.suspended import READERS as STANDING_READERS
-from consumers.bids.suspended import Suspended, learn
+from consumers.bids.suspended import STRIKE_READERS, Suspended, learn, learn_strikes
 from consumers.runtime import Inbox, Worker, emits, takes
-from topics.catalog import AUCTION_COMMANDS, AUCTION_EVENTS, USER_EVENTS
+from topics.catalog import AUCTION_COMMANDS, AUCTION_EVENTS, PAYMENT_EVENTS, USER_EVENTS
 
 SCHEMA = "bids"
 SQL = Path(__file__).parent
@@ -53,6 +53,13 @@ def build(_settings: Settings) -> Worker:
                 group="auction-processors-users",
                 takes=takes(**STANDING_READERS),
                 apply=learn,
+                commands=False,
+            ),
+            Inbox(
+                topic=PAYMENT_EVENTS.name,
+                group="auction-processors-payments",
+                takes=takes(**STRIKE_READERS),
+                apply=learn_strikes,
                 commands=False,
             ),
         ],

@@ -68,6 +68,8 @@ class CreateAuction(_Asked, frozen=True):
     retraction: bool = True
     seller_may_stop: bool = True
     confirm_factor: int | None = None
+    max_buyer_strikes: int | None = None
+    pay_window: int | None = None
     blocked: tuple[UUID, ...] = ()
     draft: bool = False
 

@@ -18,6 +18,8 @@ def place_bid(auction: Open, bid: PlaceBid, at: int) -> Outcome:
         return refused(auction, bid, "own_auction", at)
     if bidder in auction.blocked:
         return refused(auction, bid, "bidder_blocked", at)
+    if terms.strikes_max is not None and bid.strikes > terms.strikes_max:
+        return refused(auction, bid, "too_many_strikes", at)
     if lead is not None and bidder == lead.bidder:
         if maximum <= lead.maximum:
             return refused(auction, bid, "not_above_own_maximum", at)
@@ -134,6 +136,8 @@ def buy_now(auction: Open, command: BuyNow, at: int) -> Outcome:
         return refused(auction, command, "own_auction", at)
     if command.bidder in auction.blocked:
         return refused(auction, command, "bidder_blocked", at)
+    if auction.terms.strikes_max is not None and command.strikes > auction.terms.strikes_max:
+        return refused(auction, command, "too_many_strikes", at)
     if buy_now is None or auction.buy_now_gone:
         return refused(auction, command, "buy_now_unavailable", at)
     if command.limit is not None and buy_now.price > command.limit:

@@ -12,11 +12,13 @@ PLATFORM = "@platform"  # `by` of the platform itself (X7, X8)
 class Command(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Amounts are typed Any: whether one is an amount is judged (B17), not presumed by a decoder.
 
-    `deadline` is in ms since the epoch (T4); `suspended` is the asker's standing, put there by the worker.
+    `deadline` is in ms since the epoch (T4); `suspended` and `strikes` (won and not paid for, within a year) are the
+    asker's standing, put there by the worker.
     """
 
     deadline: int | None = None
     suspended: bool = False
+    strikes: int = 0
 
 
 class OpenAuction(Command, frozen=True, tag="open"):

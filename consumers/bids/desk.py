@@ -93,6 +93,7 @@ class AuctionDesk:
             at_ms=incoming.at_ms,
             deadline=incoming.deadline_ms,
             suspended=actor.id in self._suspended,
+            strikes=self._suspended.strikes_of(actor.id, at_ms=incoming.at_ms),
         )
         outcome = decide(
             before,

@@ -78,6 +78,7 @@ def command_of(
     at_ms: int,
     deadline: int | None,
     suspended: bool,
+    strikes: int = 0,
 ) -> AuctionCommand:
     """The command of the rules that this body of `actor` means to `auction`, whose listing now is `listing`."""
     common: dict[str, Any] = {"deadline": deadline, "suspended": suspended}
@@ -91,11 +92,12 @@ def command_of(
                 confirmed=body.confirmed,
                 deadline=deadline,
                 suspended=suspended,
+                strikes=strikes,
             )
         case CloseAuction():
             return commands.CloseAuction(**common)
         case BuyNow():
-            return commands.BuyNow(bidder=actor.id, currency=body.currency, **common)
+            return commands.BuyNow(bidder=actor.id, currency=body.currency, strikes=strikes, **common)
         case CreateAuction():
             return commands.OpenAuction(
                 config=_config(body, actor.id, at_ms), listing=_listing(body, at_ms), draft=body.draft, **common
@@ -160,6 +162,8 @@ def _config(body: CreateAuction, seller: str, at_ms: int) -> Config:
         retraction=body.retraction,
         seller_may_stop=body.seller_may_stop,
         confirm_factor=body.confirm_factor,
+        strikes_max=body.max_buyer_strikes,
+        pay_window_s=body.pay_window,
         blocked=[str(bidder) for bidder in body.blocked],
     )
 

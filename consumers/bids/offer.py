@@ -47,6 +47,10 @@ class Terms(msgspec.Struct, frozen=True, array_like=True, gc=False):
     retraction: bool
     seller_may_stop: bool
     confirm_factor: int | None
+    strikes_max: int | None = None
+    """With more strikes than this nobody bids or buys here; None lets everybody."""
+    pay_window_s: int | None = None
+    """How long the winner may take to pay, for payments to keep; None leaves it to the platform."""
 
 
 class Offer(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -82,6 +86,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     retraction: Any = UNSET
     seller_may_stop: Any = UNSET
     confirm_factor: Any = UNSET
+    strikes_max: Any = UNSET
+    pay_window_s: Any = UNSET
     blocked: Any = UNSET
 
 
@@ -238,6 +244,8 @@ _TERMS: Final[dict[str, Callable[[Any], Any]]] = {
     "retraction": _flag,
     "seller_may_stop": _flag,
     "confirm_factor": _factor,
+    "strikes_max": lambda x: _whole(x, 0),
+    "pay_window_s": lambda x: _whole(x, 1),
 }
 _OFFER: Final[dict[str, Callable[[Any], Any]]] = {
     "start": _whole,

@@ -60,3 +60,12 @@ CREATE TABLE IF NOT EXISTS standing (
     changed_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX IF NOT EXISTS standing_changed ON standing (changed_at);
+
+-- What payments told about people: who left which order unpaid.
+CREATE TABLE IF NOT EXISTS strike (
+    order_id     uuid PRIMARY KEY,
+    buyer_id     uuid        NOT NULL,
+    struck_at_ms bigint      NOT NULL,
+    changed_at   timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS strike_changed ON strike (changed_at);

@@ -176,6 +176,14 @@ LEARN: Final = """
      WHERE s.sequence < excluded.sequence
 """
 
+STRIKE: Final = """
+    INSERT INTO strike (order_id, buyer_id, struck_at_ms) VALUES ($1, $2, $3) ON CONFLICT (order_id) DO NOTHING
+"""
+
+STRIKES: Final = """
+    SELECT order_id, buyer_id, struck_at_ms FROM strike WHERE changed_at > $1
+"""
+
 STANDING_CHANGES: Final = """
     SELECT now() AS read_at,
            ARRAY(SELECT user_id FROM standing WHERE changed_at > $1 AND suspended) AS suspended,

@@ -1,4 +1,4 @@
-"""Who may not act now, as far as accounts has told: learnt from user-events, looked up by every desk of the process.
+"""Who may not act now, and who did not pay: learnt from user-events and payment-events, looked up by every desk of the process.
 
 A desk could read the standing of the people in each batch, but that is a query in every batch of new bidders. The suspended
 are few, so each process keeps all of them and asks once a second, while it has commands to decide, for what changed: none
@@ -14,12 +14,15 @@ from uuid import UUID
 
 import msgspec
 
-from consumers.bids.store import LEARN, STANDING_CHANGES
+from consumers.bids.store import LEARN, STANDING_CHANGES, STRIKE, STRIKES
 from consumers.runtime import Database, Incoming, ReadAs, Write
 
 FRESH_S: Final = 1.0
 OVERLAP: Final = timedelta(seconds=60)
 """Changes are read this far back again: a change is dated by the beginning of its transaction, seen at its end."""
+
+STRIKE_COUNTS_MS: Final = 365 * 86_400_000
+"""How long an unpaid item is held against its buyer."""
 
 _EVER: Final = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
 
@@ -39,17 +42,39 @@ async def learn(batch: Sequence[Incoming], _db: Database) -> list[Write]:
     return [Write(LEARN, rows)] if rows else []
 
 
+class Unpaid(msgspec.Struct, rename="camel", gc=False):
+    """Of an unpaid item: whose order it was."""
+
+    order_id: UUID
+    buyer_id: UUID
+
+
+STRIKE_READERS: Final = {"OrderUnpaid": ReadAs(Unpaid, refuses_nul=False)}
+
+
+async def learn_strikes(batch: Sequence[Incoming], _db: Database) -> list[Write]:
+    """Remember who did not pay; one strike per order, however often it is told."""
+    rows = [(incoming.body.order_id, incoming.body.buyer_id, incoming.at_ms) for incoming in batch]
+    return [Write(STRIKE, rows)] if rows else []
+
+
 class Suspended:
-    """The suspended and the erased; at most a second older than the table."""
+    """The suspended, the erased, and those with strikes; at most a second older than the tables."""
 
     def __init__(self) -> None:
         self._users: set[str] = set()
+        self._strikes: dict[str, dict[UUID, int]] = {}
         self._changes_since = _EVER
         self._fresh_until = 0.0
         self._reading = asyncio.Lock()
 
     def __contains__(self, user_id: str) -> bool:
         return user_id in self._users
+
+    def strikes_of(self, user_id: str, *, at_ms: int) -> int:
+        """How many items a buyer left unpaid within the year before."""
+        known = self._strikes.get(user_id)
+        return 0 if known is None else sum(at_ms - struck < STRIKE_COUNTS_MS for struck in known.values())
 
     async def refresh(self, db: Database) -> None:
         """Read what changed, unless that was done within the last second."""
@@ -61,5 +86,7 @@ class Suspended:
             [row] = await db.fetch(STANDING_CHANGES, self._changes_since)
             self._users.update(map(str, row["suspended"]))
             self._users.difference_update(map(str, row["reinstated"]))
+            for strike in await db.fetch(STRIKES, self._changes_since):
+                self._strikes.setdefault(str(strike["buyer_id"]), {})[strike["order_id"]] = strike["struck_at_ms"]
             self._changes_since = row["read_at"] - OVERLAP
             self._fresh_until = time.monotonic() + FRESH_S

@@ -39,6 +39,8 @@ class AuctionUpdated(_Told, frozen=True, kw_only=True):
     shipping_info: Raw
     has_reserve: bool
     buy_now_price: Raw | None
+    max_buyer_strikes: int | UnsetType
+    pay_window_s: int | UnsetType
     draft: bool
 
 
@@ -271,6 +273,8 @@ def _offered(offer: Offer, listing: Listing, *, draft: bool) -> dict[str, Any]:
         "shipping_info": Raw(listing.shipping_info.encode()),
         "has_reserve": offer.reserve is not None,
         "buy_now_price": None if terms.buy_now is None else money(terms.buy_now.price),
+        "max_buyer_strikes": UNSET if terms.strikes_max is None else terms.strikes_max,
+        "pay_window_s": UNSET if terms.pay_window_s is None else terms.pay_window_s,
         "draft": draft,
     }
 

@@ -4,12 +4,14 @@ from pathlib import Path
 
 from compose.settings import Settings
 from consumers.notifications.courier import Courier
-from consumers.notifications.desks import Deliveries, Letters
+from consumers.notifications.desks import Deliveries, Letters, OrderLetters
 from consumers.notifications.gateway import SendGrid
-from consumers.notifications.letters import SEND_EMAIL
+from consumers.notifications.letters import LETTERS, SEND_EMAIL
+from consumers.notifications.order_letters import SEND_ORDER_EMAIL
+from consumers.notifications.order_words import OCCASIONS
 from consumers.runtime import Inbox, JobRunner, Worker, emits, takes
 from schemas.sealed import UserKeys
-from topics.catalog import NOTIFICATION_COMMANDS, NOTIFICATION_EVENTS, USER_EVENTS
+from topics.catalog import NOTIFICATION_COMMANDS, NOTIFICATION_EVENTS, PAYMENT_EVENTS, USER_EVENTS
 
 AT_ONCE = 4
 """Letters under way in one process; SendGrid answers in tens of milliseconds."""
@@ -37,8 +39,15 @@ def build(settings: Settings) -> Worker:
             Inbox(
                 topic=USER_EVENTS.name,
                 group="notification-processors",
-                takes=takes("EmailVerificationRequested", "PasswordResetRequested"),
+                takes=takes(*LETTERS, "ProfileUpdated", "UserErased"),
                 make_desk=lambda _partition: Letters(),
+                commands=False,
+            ),
+            Inbox(
+                topic=PAYMENT_EVENTS.name,
+                group="notification-processors-payments",
+                takes=takes(*OCCASIONS),
+                make_desk=lambda _partition: OrderLetters(),
                 commands=False,
             ),
             Inbox(
@@ -58,7 +67,15 @@ def build(settings: Settings) -> Worker:
                 concurrency=AT_ONCE,
                 lease_s=LEASE_S,
                 attempts_max=ATTEMPTS_MAX,
-            )
+            ),
+            JobRunner(
+                kind=SEND_ORDER_EMAIL,
+                act=courier.deliver_about_order,
+                gave_up=courier.gave_up_about_order,
+                concurrency=AT_ONCE,
+                lease_s=LEASE_S,
+                attempts_max=ATTEMPTS_MAX,
+            ),
         ],
         before=courier.open,
         after=courier.close,

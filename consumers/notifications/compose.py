@@ -62,13 +62,12 @@ def compose(occasion: Occasion, *, to: str, username: str, token: str, expires_a
 
     Raises Undeliverable when `to` is not one plain address.
     """
-    if _ADDRESS.fullmatch(to) is None:
-        raise Undeliverable("not one plain e-mail address")
+    must_be_address(to)
     wording = _WORDINGS[occasion]
     parts = _Parts(
-        name=_unlinked(username),
+        name=unlinked(username),
         link=f"{public_url.rstrip('/')}/{wording.path}?token={quote(token, safe='')}",
-        token=_printable(token),
+        token=printable(token),
         until=f"{expires_at.astimezone(UTC):%d %B %Y, %H:%M} UTC",
     )
     return Mail(to=to, subject=wording.subject, text=_text(wording, parts), html=_html(wording, parts))
@@ -82,13 +81,21 @@ class _Parts:
     until: str
 
 
-def _printable(text: str) -> str:
+def must_be_address(to: str) -> None:
+    """Raise Undeliverable when `to` is not one plain address."""
+    if _ADDRESS.fullmatch(to) is None:
+        raise Undeliverable("not one plain e-mail address")
+
+
+def printable(text: str) -> str:
+    """A text without characters that are not seen."""
     return "".join(c for c in text if unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
-def _unlinked(name: str) -> str:
+def unlinked(name: str) -> str:
+    """A text that a person typed, in which no mail program finds a link."""
     # Mail programs make a link of anything like `free-phone.example`: a name must not smuggle one into our mail.
-    return _printable(name).replace(".", f".{_ZERO_WIDTH_SPACE}").replace(":", f":{_ZERO_WIDTH_SPACE}")
+    return printable(name).replace(".", f".{_ZERO_WIDTH_SPACE}").replace(":", f":{_ZERO_WIDTH_SPACE}")
 
 
 def _text(wording: _Wording, parts: _Parts) -> str:
@@ -114,13 +121,7 @@ It works once, until {parts.until}.
 def _html(wording: _Wording, parts: _Parts) -> str:
     # Styles stand in the elements: mail programs drop style sheets.
     link = escape(parts.link)
-    return f"""\
-<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(wording.subject)}</title></head>
-<body style="margin:0;padding:24px;background:#f4f5f7;font-family:system-ui,-apple-system,'Segoe UI',sans-serif;color:#1d2330">
-<div style="max-width:520px;margin:0 auto;padding:32px;background:#ffffff;border-radius:12px;line-height:1.5">
-<p style="margin:0 0 24px;font-weight:700;color:#5a6376">{escape(PRODUCT)}</p>
+    body = f"""\
 <p>Hello {escape(parts.name)},</p>
 <p>{escape(wording.what_to_do)}</p>
 <p style="margin:28px 0"><a href="{link}" style="display:inline-block;padding:12px 24px;background:#1a56c4;color:#ffffff;\
@@ -129,7 +130,20 @@ border-radius:8px;text-decoration:none;font-weight:600">{escape(wording.button)}
 <p style="margin-top:0;padding:12px;background:#f4f5f7;border-radius:8px;font-family:monospace;word-break:break-all">\
 {escape(parts.token)}</p>
 <p>It works once, until {escape(parts.until)}.</p>
-<p style="margin-top:28px;font-size:14px;color:#5a6376">{escape(wording.otherwise)}</p>
+<p style="margin-top:28px;font-size:14px;color:#5a6376">{escape(wording.otherwise)}</p>"""
+    return frame(wording.subject, body)
+
+
+def frame(subject: str, body: str) -> str:
+    """A letter's HTML around what it says."""
+    return f"""\
+<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(subject)}</title></head>
+<body style="margin:0;padding:24px;background:#f4f5f7;font-family:system-ui,-apple-system,'Segoe UI',sans-serif;color:#1d2330">
+<div style="max-width:520px;margin:0 auto;padding:32px;background:#ffffff;border-radius:12px;line-height:1.5">
+<p style="margin:0 0 24px;font-weight:700;color:#5a6376">{escape(PRODUCT)}</p>
+{body}
 </div>
 </body>
 </html>

@@ -5,14 +5,16 @@ from uuid import UUID
 
 from consumers.notifications import store
 from consumers.notifications.decide import Known, decide, evolve
-from consumers.notifications.letters import job_of
+from consumers.notifications.letters import LETTERS, job_of
+from consumers.notifications.order_letters import jobs_of
 from consumers.runtime import Database, Decision, Incoming, Remembered, Verdict, enqueue, event
 from schemas.envelope import print_time
 from schemas.notifications import RecordDelivery
+from schemas.users import UserErased
 
 
 class Letters:
-    """Turns events that call for a letter into jobs; a repeated event finds its job standing."""
+    """Turns events that call for a letter into jobs and keeps who is who; a repeated event finds its job standing."""
 
     async def decide(
         self,
@@ -20,8 +22,29 @@ class Letters:
         earlier: Mapping[UUID, Remembered],  # noqa: ARG002 - every desk is asked alike
         db: Database,  # noqa: ARG002
     ) -> Verdict:
-        """One job per event."""
-        return Verdict(writes=enqueue(*map(job_of, batch)))
+        """One job per event that calls for a letter."""
+        jobs = [job_of(incoming) for incoming in batch if incoming.type in LETTERS]
+        known = [_reader_row(incoming) for incoming in batch if not isinstance(incoming.body, UserErased)]
+        gone = [(i.aggregate, i.sequence or 0) for i in batch if isinstance(i.body, UserErased)]
+        return Verdict(writes=[*enqueue(*jobs), *store.know_readers(known), *store.forget_readers(gone)])
+
+
+def _reader_row(incoming: Incoming) -> tuple[UUID, str, str | None, int]:
+    body = incoming.body
+    return incoming.aggregate, body.username, getattr(body, "sealed_email", None), incoming.sequence or 0
+
+
+class OrderLetters:
+    """Turns events of orders into letters to their two sides."""
+
+    async def decide(
+        self,
+        batch: Sequence[Incoming],
+        earlier: Mapping[UUID, Remembered],  # noqa: ARG002 - every desk is asked alike
+        db: Database,  # noqa: ARG002
+    ) -> Verdict:
+        """As many jobs as there are sides to be written to."""
+        return Verdict(writes=enqueue(*(job for incoming in batch for job in jobs_of(incoming))))
 
 
 class Deliveries:

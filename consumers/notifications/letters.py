@@ -15,6 +15,9 @@ SEND_EMAIL = "send_email"
 
 CHANNEL: Literal["email"] = "email"
 
+LETTERS = ("EmailVerificationRequested", "PasswordResetRequested")
+"""Events that call for a letter with a token."""
+
 
 class Letter(Wire):
     """One letter to be sent; the payload of its job."""

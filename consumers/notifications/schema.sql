@@ -16,3 +16,11 @@ CREATE TABLE IF NOT EXISTS posted (
     job_id      uuid PRIMARY KEY,
     provider_id text
 );
+
+-- How people are called and where they are written to, as accounts told; empty for those who left.
+CREATE TABLE IF NOT EXISTS reader (
+    user_id      uuid   PRIMARY KEY,
+    username     text,
+    sealed_email text,             -- opens with the person's own key
+    sequence     bigint NOT NULL   -- of the user's event that said so
+);

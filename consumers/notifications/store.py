@@ -57,6 +57,47 @@ def forget_posted(job_id: UUID) -> Write:
     return Write(FORGET_POSTED, [(job_id,)])
 
 
+KNOW_READER = """
+    INSERT INTO reader AS r (user_id, username, sealed_email, sequence) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (user_id) DO UPDATE
+       SET username = excluded.username, sealed_email = coalesce(excluded.sealed_email, r.sealed_email),
+           sequence = excluded.sequence
+     WHERE r.sequence < excluded.sequence
+"""
+FORGET_READER = """
+    INSERT INTO reader AS r (user_id, username, sealed_email, sequence) VALUES ($1, NULL, NULL, $2)
+        ON CONFLICT (user_id) DO UPDATE SET username = NULL, sealed_email = NULL, sequence = excluded.sequence
+"""
+
+
+def know_readers(rows: list[tuple[UUID, str, str | None, int]]) -> list[Write]:
+    """Keep how people are called and where they are written to: id, username, sealed address, sequence of the event."""
+    return [Write(KNOW_READER, rows)] if rows else []
+
+
+def forget_readers(rows: list[tuple[UUID, int]]) -> list[Write]:
+    """They left: id, sequence of the event, which is their last."""
+    return [Write(FORGET_READER, rows)] if rows else []
+
+
+READER = """
+    SELECT username, sealed_email FROM reader WHERE user_id = $1
+"""
+
+
+class Reader(NamedTuple):
+    """How somebody is called and where they are written to; both None when they left."""
+
+    username: str | None
+    sealed_email: str | None
+
+
+async def reader(db: Database, user_id: UUID) -> Reader | None:
+    """Somebody to write to; None while nothing was told of them."""
+    row = await db.fetchrow(READER, user_id)
+    return None if row is None else Reader(row["username"], row["sealed_email"])
+
+
 OUTCOMES = """
     SELECT notification_id, outcome FROM delivery WHERE notification_id = ANY($1)
 """

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -224,8 +224,10 @@ class Shift:
             await self._later(job, type(error).__name__, None)
 
     async def _finish(self, job: Claimed, done: Done, how: str, *reason: str) -> None:
-        for command in done.commands:
-            await self._send(job, command)
+        async with asyncio.timeout(self.runner.lease_s):
+            # Handed over in order, acknowledged together: a job may have hundreds.
+            sent = [await self._send(job, command) for command in done.commands]
+            await asyncio.gather(*sent)
         async with self._db.acquire() as connection, connection.transaction():
             if await connection.execute(how, job.id, self._me, *reason) != "UPDATE 1":
                 raise LeaseLost
@@ -252,7 +254,7 @@ class Shift:
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
             log.warning("job not put back", job=str(job.id), kind=job.kind, error=type(error).__name__)
 
-    async def _send(self, job: Claimed, command: OutCommand) -> None:
+    async def _send(self, job: Claimed, command: OutCommand) -> "asyncio.Future[Any]":
         at = envelope.print_time(envelope.time_ms())
         value = b'{"commandId":"%b","commandType":"%b","timestamp":"%b","data":%b}' % (
             str(command.id).encode(),
@@ -271,8 +273,9 @@ class Shift:
             correlation_id=job.correlation_id or str(job.id),
             traceparent=job.traceparent,
         )
-        sent = self._producer.send_and_wait(command.topic, value, key=str(command.aggregate).encode(), headers=headers)
-        await asyncio.wait_for(sent, self.runner.lease_s)
+        key = str(command.aggregate).encode()
+        sent: asyncio.Future[Any] = await self._producer.send(command.topic, value, key=key, headers=headers)
+        return sent
 
     async def _keep_leases(self) -> None:
         while True:

@@ -17,9 +17,12 @@ SOUND = {
     "EMAIL_HASH_KEY": KEY,
     "PSEUDONYM_KEY": KEY,
     "SENDGRID_API_KEY": "SG.a-long-enough-key",
+    "STRIPE_SECRET_KEY": "sk_test_a-long-enough-key",
+    "STRIPE_WEBHOOK_SECRET": "whsec_a-long-enough-secret",
+    "SERVICE_KEYS": f"k1:{KEY}",
     **{
         f"POSTGRES_PASSWORD_{role}": "long-enough-password"
-        for role in ("EDGE", "CLOCK", "BIDS", "ACCOUNTS", "NOTIFICATIONS", "INDEXING", "ADMIN")
+        for role in ("EDGE", "CLOCK", "BIDS", "ACCOUNTS", "NOTIFICATIONS", "INDEXING", "PAYMENTS", "ADMIN")
     },
 }
 

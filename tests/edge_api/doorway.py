@@ -18,6 +18,8 @@ from schemas.envelope import Reply, new_command_id, time_ms
 
 KEY = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE"
 OTHER_KEY = "QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI"
+WEBHOOK_SECRET = "whsec_of-today"
+NEXT_WEBHOOK_SECRET = "whsec_of-tomorrow"
 NOBODY_LISTENS = 1
 HERE = "http://edge.example"
 
@@ -40,6 +42,8 @@ def settings(**more: Any) -> Settings:
         "sealing_keys": f"seal:{KEY}",
         "email_hash_key": KEY,
         "pseudonym_key": OTHER_KEY,
+        "stripe_webhook_secret": f"{WEBHOOK_SECRET},{NEXT_WEBHOOK_SECRET}",
+        "service_keys": f"service:{OTHER_KEY}",
         "limit_per_address_per_hour": 1_000_000,
         "limit_per_user_per_minute": 1_000_000,
         "limit_login_per_minute": 1_000_000,
@@ -73,6 +77,12 @@ class Workers:
             raise said
         self.asked.append(command)
         return said
+
+    async def append(self, command: Command) -> None:
+        said = self.says(command)
+        if isinstance(said, Unavailable):
+            raise said
+        self.asked.append(command)
 
     @property
     def data(self) -> dict[str, Any]:

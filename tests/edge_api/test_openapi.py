@@ -9,12 +9,12 @@ import pytest
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
-from edge_api import shapes
+from edge_api import order_shapes, shapes, stripe_webhook
 from edge_api.app import api
 from edge_api.codes import CODES
 from edge_api.examples import EXAMPLES
 from edge_api.openapi import describe
-from schemas import activity, auctions, users
+from schemas import activity, auctions, payments, users
 from tests.edge_api.doorway import Doorway
 
 pytestmark = pytest.mark.quick
@@ -29,7 +29,12 @@ ROUTES_OF_API_MD = """
     POST /auctions/{}/publish, POST /auctions/{}/cancel, POST /auctions/{}/end, POST /auctions/{}/buy-now,
     PUT /auctions/{}/reserve, POST /auctions/{}/blocked, POST /auctions/{}/watch, DELETE /auctions/{}/watch,
     POST /auctions/{}/bids, GET /auctions/{}/bids, DELETE /auctions/{}/bids/{}, GET /commands/{}, GET /time,
-    POST /live/ticket, GET /users/search, GET /search/suggest, POST /search/clicks
+    POST /live/ticket, GET /users/search, GET /search/suggest, POST /search/clicks, POST /payments/create-intent, GET /payments/{}, POST /payments/{}/refund,
+    POST /payments/connect/onboard, GET /payments/connect/status, POST /payments/webhook, GET /payments/methods,
+    POST /payments/methods, DELETE /payments/methods/{}, PUT /payments/automatic, GET /orders, GET /orders/{},
+    POST /orders/{}/ship, POST /orders/{}/confirm-delivery, POST /orders/{}/rate, POST /orders/{}/dispute,
+    POST /orders/{}/dispute/close, POST /orders/{}/pay, POST /orders/{}/cancel, POST /orders/{}/second-chance,
+    POST /orders/{}/accept, POST /orders/{}/decline, GET /orders/{}/invoice, GET /users/me/orders, POST /auctions/{}/relist
 """
 
 
@@ -114,7 +119,9 @@ def test_every_code_that_the_edge_raises_is_in_the_table() -> None:
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_is_what_it_is_an_example_of(name: str) -> None:
     model: type[BaseModel] = next(
-        getattr(module, name) for module in (shapes, auctions, users, activity) if hasattr(module, name)
+        getattr(module, name)
+        for module in (shapes, order_shapes, stripe_webhook, activity, auctions, payments, users)
+        if hasattr(module, name)
     )
 
     model.model_validate(EXAMPLES[name])

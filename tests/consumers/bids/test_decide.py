@@ -86,6 +86,35 @@ def test_a_suspended_account_neither_bids_nor_buys(command: AuctionCommand) -> N
     assert [type(event) for event in outcome.events] == [BidRefused]
 
 
+@pytest.mark.parametrize("ask", [lambda **more: bid(ANNA, 20_00, **more), lambda **more: buy(ANNA, **more)])
+def test_a_seller_s_filter_keeps_out_who_left_too_many_items_unpaid(ask: Any) -> None:
+    story = given(opening(buy_now={"price": 50_00}, strikes_max=1))
+
+    outcome = story.ask(ask(strikes=2))
+
+    assert outcome.answer == Answer("refused", "too_many_strikes")
+    assert [type(event) for event in outcome.events] == [BidRefused]
+    assert story.code(ask(strikes=1)) in ("leading", "bought")
+
+
+def test_without_the_filter_strikes_keep_nobody_out() -> None:
+    story = given(opening())
+
+    assert story.code(bid(ANNA, 20_00, strikes=7)) == "leading"
+
+
+def test_an_auction_kept_before_there_was_a_filter_has_none() -> None:
+    story = given(opening())
+    kept = msgspec.msgpack.decode(snapshot(story.open))
+    terms = next(part for part in kept if isinstance(part, list) and part[:1] == [SAM])
+    assert terms[-2:] == [None, None]
+    del terms[-2:]
+
+    restored = restore(msgspec.msgpack.encode(kept))
+
+    assert restored == story.open
+
+
 def test_a_suspended_account_opens_nothing() -> None:
     command = msgspec.structs.replace(opening(), suspended=True)
 

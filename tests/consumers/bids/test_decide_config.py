@@ -60,6 +60,9 @@ pytestmark = pytest.mark.quick
         ("seller_may_stop", 0),
         ("confirm_factor", 1),
         ("confirm_factor", 2.5),
+        ("strikes_max", -1),
+        ("strikes_max", True),
+        ("pay_window_s", 0),
         ("linked_accounts", "eve"),
         ("linked_accounts", [7]),
         ("blocked", {"eve": 1}),
@@ -94,6 +97,8 @@ def test_every_field_of_a_config_arrives_in_the_terms() -> None:
         retraction=False,
         seller_may_stop=False,
         confirm_factor=10**30,
+        strikes_max=1,
+        pay_window_s=86_400,
         blocked=["mallory"],
     )
     story = given(msgspec.structs.replace(opening(), config=said))
@@ -115,6 +120,8 @@ def test_every_field_of_a_config_arrives_in_the_terms() -> None:
             False,
             False,
             9_999_999_999,
+            1,
+            86_400,
         ],
         NOON,
         END,

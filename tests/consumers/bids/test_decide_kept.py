@@ -42,6 +42,8 @@ TERMS = msgspec.structs.replace(
     closing=Closing("soft", 60_000, 30_000, "add", 3, 900),
     buy_now=BuyNowTerms(90_00, "buys", 150),
     confirm_factor=5,
+    strikes_max=2,
+    pay_window_s=86_400,
 )
 OFFER = Offer(TERMS, 100, 800, None, 50_00, frozenset({"mallory"}))
 LEAD = Lead(ANNA, 20_00, 30_00)
@@ -58,6 +60,8 @@ KEPT_TERMS = [
     True,
     True,
     5,
+    2,
+    86_400,
 ]
 KEPT_OFFER = [KEPT_TERMS, 100, 800, None, 5000, ["mallory"]]
 BY_BIDDER = BidPlaced(2, 7, BEN, 25_00, 20_00, 30_00, ANNA, 25_00, 28_00, is_winning=True, automatic=False)

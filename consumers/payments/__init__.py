@@ -1,0 +1,1 @@
+"""Payments: from the hammer to the seller's payout."""

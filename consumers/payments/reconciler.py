@@ -1,0 +1,123 @@
+"""Finds what we never heard of: lists the provider's recent events, and looks at intents that stay open.
+
+A webhook may be lost on its way, or while we were away for long; what the list shows and we do not know is told to the worker
+as the webhook would have told it, under the same id.
+"""
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from consumers.payments import store
+from consumers.payments.cashier import command
+from consumers.payments.comparing import yesterday_job
+from consumers.payments.effects import LOOK, LookAtAccount, LookAtOrder, job
+from consumers.payments.gateway import Stripe
+from consumers.payments.paying import instant
+from consumers.payments.provider import Event, id_of
+from consumers.runtime import Claimed, Database, Done, Job, OutCommand, Write, enqueue
+from schemas import payments as said
+from schemas.envelope import time_ms
+
+RECONCILE: Final = "reconcile"
+OVERLAP_S: Final = 3_600
+"""So far back events are listed each time: longer than the provider takes to show one, or we take to record it."""
+FIRST_S: Final = 86_400 * 3
+OPEN_FOR_S: Final = 60
+LOOKED_AT: Final = 200
+"""Open intents, and accounts not ready yet, that are looked at in one round."""
+_SERIES: Final = UUID("6f6a0f0e-91c5-5f0b-8d0e-4a2f7b1c9d10")
+
+CURSOR = """
+    SELECT max(created_at) FROM provider_event
+"""
+
+
+class Reconciler:
+    """Does the job `reconcile`, each of which makes the next one due."""
+
+    def __init__(self, gateway: Stripe, *, every_s: int) -> None:
+        self._gateway = gateway
+        self._every_s = every_s
+        self._known: Database | None = None
+
+    async def open(self, db: Database) -> None:
+        """Take the worker's database, and see to it that a round is due."""
+        self._known = db
+        for write in enqueue(self._round(delay_s=0)):
+            await db.executemany(write.sql, write.rows)
+
+    def _round(self, *, delay_s: float) -> Job:
+        """The round of this time: however many processes there are, it is one."""
+        number = int(time_ms() / 1000 + delay_s) // self._every_s
+        return Job(id=uuid.uuid5(_SERIES, f"{self._every_s}:{number}"), kind=RECONCILE, payload=b"{}", delay_s=delay_s)
+
+    @property
+    def _db(self) -> Database:
+        assert self._known is not None
+        return self._known
+
+    async def act(self, job: Claimed) -> Done:
+        """One round."""
+        told = await self._unheard()
+        yesterday = yesterday_job(datetime.now(UTC))
+        return Done([*await self._looks(job.id), *self._next(), *enqueue(yesterday)], told)
+
+    async def gave_up(self, _job: Claimed, _reason: str) -> Done:
+        """A round that failed for long is followed by the next all the same."""
+        return Done(self._next())
+
+    def _next(self) -> list[Write]:
+        return enqueue(self._round(delay_s=self._every_s))
+
+    async def _unheard(self) -> list[OutCommand]:
+        last = await self._db.fetchval(CURSOR)
+        since = time_ms() // 1000 - FIRST_S if last is None else int(last.timestamp()) - OVERLAP_S
+        events = [one async for one in self._gateway.events(since=since)]
+        unheard = await store.unheard(self._db, [one.id for one in events])
+        # Oldest first, as they happened.
+        return [heard(one) for one in reversed(events) if one.id in unheard]
+
+    async def _looks(self, round_id: UUID) -> list[Write]:
+        before_ms = time_ms() - OPEN_FOR_S * 1000
+        orders = await store.to_look_at(self._db, before_ms=before_ms, limit=LOOKED_AT)
+        sellers = await store.not_onboarded(self._db, round_id, limit=LOOKED_AT)
+        return enqueue(
+            *(job(uuid.uuid5(round_id, str(one)), LOOK, LookAtOrder(one)) for one in orders),
+            # What the provider tells of sellers' accounts stands in no list of ours.
+            *(job(uuid.uuid5(round_id, account), LOOK, LookAtAccount(account, one)) for one, account in sellers),
+        )
+
+
+def heard(event: Event) -> OutCommand:
+    """An event as the webhook would have told it."""
+    body = event.body
+    metadata = body.get("metadata") or {}
+    order_id, user_id = _uuid(metadata.get("order_id")), _uuid(metadata.get("user_id"))
+    object_id = body.get("id")
+    is_intent = body.get("object") == "payment_intent"
+    told = said.RecordProviderEvent.model_validate(
+        {
+            "provider_event_id": event.id,
+            "provider_type": event.type,
+            "object_type": body.get("object"),
+            "object_id": object_id,
+            "created": instant(event.created_at * 1000),
+            "account": event.account,
+            "livemode": event.livemode,
+            "order_id": order_id,
+            "user_id": user_id,
+            "payment_intent_id": object_id if is_intent else id_of(body.get("payment_intent")),
+            "charge_id": object_id if body.get("object") == "charge" else id_of(body.get("charge")),
+        }
+    )
+    key = order_id or user_id or said.provider_key_of(object_id or event.id)
+    return command(key, key, told)._replace(id=said.provider_event_command_id(event.id))
+
+
+def _uuid(text: Any) -> UUID | None:
+    try:
+        return UUID(text)
+    except (TypeError, ValueError, AttributeError):
+        return None

@@ -1,0 +1,77 @@
+"""POST /auctions/{id}/relist: what did not sell, or was sold and not paid, is offered again as a new auction."""
+
+from decimal import Decimal
+from typing import Any, get_args
+
+import asyncpg
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from edge_api import auction_views, payment_views
+from edge_api.asking import ask
+from edge_api.auth import From
+from edge_api.bodies import written
+from edge_api.edge import edge_of
+from edge_api.problems import Problem
+from edge_api.routing import AuctionId, SignedIn, need, router, says
+from edge_api.shapes import Auction
+from schemas.auctions import CreateAuction, RelistAuction, TableName
+from schemas.money import loads, print_minor
+
+routes = router("auctions")
+
+FREE_AGAIN = frozenset({"unpaid", "cancelled", "lapsed", "refunded"})
+"""Orders after which the seller still has the thing, or has it back."""
+
+
+@routes.post(
+    "/auctions/{auction_id}/relist",
+    **says(
+        "Offer it again",
+        Auction,
+        status=201,
+        body=True,
+        command=True,
+        refuses=("auction_not_found", "not_allowed", "relist_impossible", "invalid_config"),
+    ),
+)
+async def relist(
+    request: Request, auction_id: AuctionId, caller: SignedIn, sender: From, body: RelistAuction | None = None
+) -> Response:
+    """A new auction with the listing of an old one of the caller's; what the body says is changed in it."""
+    need(caller, "create_auctions")
+    edge = edge_of(request)
+    row = await auction_views.to_relist(edge, auction_id)
+    if row is None or row["seller_id"] != caller.user_id:
+        raise Problem("auction_not_found", "There is no such auction of yours.")
+    is_sold = row["outcome"] in ("sold", "sold_buy_now")
+    if row["status"] not in ("ended", "cancelled") or (
+        is_sold and await payment_views.latest_state(edge, auction_id) not in FREE_AGAIN
+    ):
+        raise Problem("relist_impossible", "The auction is not over, or somebody may still have bought it.")
+    offer = CreateAuction.model_validate(_offer(row) | _said(body or RelistAuction()))
+    return await ask(request, sender, "CreateAuction", sender.new_id("auction"), written(offer))
+
+
+def _offer(row: asyncpg.Record) -> dict[str, Any]:
+    """The listing as it would be sent to POST /auctions."""
+    return {
+        "title": row["title"],
+        "description": row["description"],
+        "videoId": row["video_id"],
+        "startingPrice": Decimal(print_minor(row["starting_price_minor"])),
+        "duration": row["duration_s"],
+        "shippingInfo": loads(row["shipping_info"].encode()),
+        "tags": list(row["tags"]),
+        "category": row["category"],
+        "currency": row["currency"],
+        "closing": {name: value for name, value in msgspec.json.decode(row["closing"]).items() if name != "hardStop"},
+        "increments": row["increments"] if row["increments"] in get_args(TableName) else None,
+    }
+
+
+def _said(body: RelistAuction) -> dict[str, Any]:
+    said = body.model_dump(by_alias=True, exclude_none=True)
+    prices = {"startingPrice", "reservePrice", "buyNowPrice"} & said.keys()
+    return said | {name: Decimal(print_minor(said[name])) for name in prices}

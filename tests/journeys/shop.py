@@ -1,0 +1,115 @@
+"""A seller and buyers who deal with each other again and again, on the running stack, and the switches of Stripe's stand-in."""
+
+import secrets
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from compose.settings import Settings
+from producers import paying
+from producers.person import Person
+
+PRICE = 210.00
+SHIPPING = 12.50
+TOTAL = 222.50
+CARDS_PER_MINUTE = 20
+
+
+class Stripe:
+    """The stand-in's own addresses: what becomes of webhooks, what the bank decides."""
+
+    def __init__(self, http: httpx.AsyncClient, settings: Settings) -> None:
+        self._http = http
+        self._base = str(settings.stripe_api_base).rstrip("/")
+
+    async def switch(self, **switch: Any) -> None:
+        """What becomes of webhooks from now on: `type`, `lose`, `duplicates`, `delay_ms`, `shuffle`, `hold`."""
+        (await self._http.post(f"{self._base}/sandbox/webhooks", json=switch)).raise_for_status()
+
+    async def as_usual(self) -> None:
+        """Webhooks come once, soon, in their order."""
+        (await self._http.delete(f"{self._base}/sandbox/webhooks")).raise_for_status()
+
+    async def found(self, kind: str) -> list[dict[str, Any]]:
+        """Objects of a kind, the newest first."""
+        found: list[dict[str, Any]] = (await self._http.get(f"{self._base}/sandbox/objects/{kind}")).json()["items"]
+        return found
+
+    async def of_order(self, kind: str, order_id: str) -> list[dict[str, Any]]:
+        """Objects whose metadata name the order."""
+        return [one for one in await self.found(kind) if one.get("metadata", {}).get("order_id") == order_id]
+
+    async def events_of(self, order_id: str) -> list[dict[str, Any]]:
+        """Events about objects of the order, the newest first."""
+        return [
+            one
+            for one in await self.found("event")
+            if one["data"]["object"].get("metadata", {}).get("order_id") == order_id
+        ]
+
+    async def send_again(self, event_id: str, times: int) -> list[int]:
+        """Send an event's webhook now; the statuses with which we answered."""
+        url = f"{self._base}/sandbox/events/{event_id}/send"
+        answers: list[int] = (await self._http.post(url, json={"times": times}, timeout=60)).json()["answers"]
+        return answers
+
+    async def dispute(self, payment_intent: str) -> str:
+        """The card's holder goes to the bank."""
+        response = await self._http.post(f"{self._base}/sandbox/disputes", json={"payment_intent": payment_intent})
+        response.raise_for_status()
+        return str(response.json()["id"])
+
+    async def judge(self, dispute: str, outcome: str) -> None:
+        """The bank decides, `won` or `lost` as the seller sees it."""
+        url = f"{self._base}/sandbox/disputes/{dispute}"
+        (await self._http.post(url, json={"outcome": outcome})).raise_for_status()
+
+
+class Shop:
+    """Mina sells, Anna and Ben buy."""
+
+    def __init__(self, http: httpx.AsyncClient, settings: Settings) -> None:
+        self.http = http
+        self.settings = settings
+        self.stripe = Stripe(http, settings)
+
+    async def arrive(self, name: str, *, sells: bool = False) -> Person:
+        """Somebody who is registered, verified and logged in."""
+        person = Person(self.http, f"{name}-{secrets.token_hex(4)}")
+        await person.register()
+        await person.verify(self.settings)
+        await person.log_in()
+        if sells:
+            await person.post("/users/me/seller")
+            await person.log_in()
+        return person
+
+    async def sale(self, seller: Person, buyer: Person, **offer: Any) -> dict[str, Any]:
+        """Something is offered and bought at once; the buyer's order."""
+        offered = {
+            "title": f"Brass lamp {uuid4().hex[:6]}",
+            "startingPrice": 10,
+            "buyNowPrice": PRICE,
+            "duration": 3_600,
+            "shippingInfo": {"method": "post", "cost": SHIPPING},
+        }
+        auction = await seller.post("/auctions", offered | offer)
+        await buyer.post(f"/auctions/{auction['id']}/buy-now")
+        return await paying.order_of(buyer, auction["id"])
+
+    async def paid_sale(self, seller: Person, buyer: Person) -> dict[str, Any]:
+        """As `sale`, and paid with a good card."""
+        order = await self.sale(seller, buyer)
+        await paying.pay(buyer, self.settings, order)
+        return await paying.order_at(buyer, order["id"], "paid")
+
+    async def intent_of(self, order: dict[str, Any]) -> str:
+        """Stripe's name of an order's payment."""
+        [intent] = await self.stripe.of_order("payment_intent", order["id"])
+        return str(intent["id"])
+
+
+def events_of(order: dict[str, Any]) -> list[str]:
+    """What happened to an order, by name."""
+    return [event["event"] for event in order["history"]]
