@@ -1,7 +1,9 @@
 """A seller and buyers who deal with each other again and again, on the running stack, and the switches of Stripe's stand-in."""
 
+import asyncio
 import secrets
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import httpx
@@ -13,7 +15,9 @@ from producers.person import Person
 PRICE = 210.00
 SHIPPING = 12.50
 TOTAL = 222.50
-CARDS_PER_MINUTE = 20
+LOOK_EVERY_S = 0.5
+
+Found = TypeVar("Found")
 
 
 class Stripe:
@@ -108,6 +112,14 @@ class Shop:
         """Stripe's name of an order's payment."""
         [intent] = await self.stripe.of_order("payment_intent", order["id"])
         return str(intent["id"])
+
+
+async def soon(look: Callable[[], Awaitable[Found | None]]) -> Found:
+    """What a look over HTTP finds at last, seldom enough for the limits of a person; raises TimeoutError."""
+    async with asyncio.timeout(paying.WITHIN_S):
+        while (seen := await look()) is None:  # noqa: ASYNC110 - what is waited for happens elsewhere
+            await asyncio.sleep(LOOK_EVERY_S)
+    return seen
 
 
 def events_of(order: dict[str, Any]) -> list[str]:

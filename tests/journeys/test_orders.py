@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import asyncpg
 import httpx
@@ -14,9 +15,8 @@ from edge_api.service_tokens import ServiceTokens
 from producers import paying
 from producers.person import Person, Refused
 from schemas.envelope import time_ms
-from tests.edge_api.waiting import found
 from tests.journeys.records import ends, records
-from tests.journeys.shop import TOTAL, Shop, events_of
+from tests.journeys.shop import TOTAL, Shop, events_of, soon
 from topics.catalog import PAYMENT_COMMANDS, PAYMENT_EVENTS
 
 pytestmark = pytest.mark.stack
@@ -92,7 +92,7 @@ async def test_a_won_auction_is_paid_shipped_received_rated_and_paid_out(
     async def is_rated() -> bool | None:
         return (await anna.get(f"/users/{late.user_id}"))["sellerRating"] == 5.0 or None
 
-    assert await found(is_rated)
+    assert await soon(is_rated)
     assert (await anna.get(f"/auctions/{order['auctionId']}"))["seller"]["sellerRating"] == 5.0
     await nothing_personal(stack, since, owner)
 
@@ -196,6 +196,23 @@ async def test_refunds_never_exceed_what_was_paid_however_many_ask_at_once(
     assert sum(one["amount"] for one in await shop.stripe.of_order("refund", order["id"])) == TOTAL * 100
 
 
+async def test_paying_and_calling_off_at_once_ends_in_one_of_the_two(shop: Shop, mina: Person) -> None:
+    buyers = await asyncio.gather(*(shop.arrive("anna") for _ in range(4)))
+    orders = [await shop.sale(mina, buyer) for buyer in buyers]
+    begun = [await paying.begin_to_pay(buyer, order) for buyer, order in zip(buyers, orders, strict=True)]
+
+    await asyncio.gather(
+        *(paying.confirm(shop.http, shop.settings, one["clientSecret"]) for one in begun),
+        *(mina.post(f"/orders/{order['id']}/cancel", {"reason": "It broke."}) for order in orders),
+        return_exceptions=True,
+    )
+
+    for buyer, order in zip(buyers, orders, strict=True):
+        ended = await paying.order_at(buyer, order["id"], "paid", "cancelled")
+        [intent] = await shop.stripe.of_order("payment_intent", order["id"])
+        assert (ended["status"], intent["status"]) in (("paid", "succeeded"), ("cancelled", "canceled"))
+
+
 async def test_a_refund_after_the_payout_takes_the_seller_s_part_back(shop: Shop, mina: Person, anna: Person) -> None:
     order = await shop.paid_sale(mina, anna)
     await mina.post(f"/orders/{order['id']}/ship")
@@ -232,11 +249,11 @@ async def test_a_saved_card_is_charged_when_its_owner_agreed_and_forgotten_when_
     setup = await anna.post("/payments/methods")
     await paying.confirm(shop.http, shop.settings, setup["clientSecret"])
 
-    async def is_saved() -> dict[str, object] | None:
+    async def is_saved() -> dict[str, Any] | None:
         items = (await anna.get("/payments/methods"))["items"]
         return dict(items[0]) if items else None
 
-    card = await found(is_saved)
+    card = await soon(is_saved)
     assert (card["last4"], card["isDefault"]) == ("4242", True)
     assert (await anna.request("PUT", "/payments/automatic", {"enabled": True}))["enabled"] is True
 
@@ -251,8 +268,8 @@ async def test_an_unpaid_item_is_a_strike_goes_to_the_next_bidder_and_keeps_its_
     shop: Shop, mina: Person, stack: Settings
 ) -> None:
     cleo, ben = await asyncio.gather(shop.arrive("cleo"), shop.arrive("ben"))
-    offer = {"title": "Brass lamp", "startingPrice": 10, "duration": 100_000, "payWindow": 5}
-    auction = await mina.post("/auctions", offer)
+    terms = {"title": "Brass lamp", "startingPrice": 10, "duration": 100_000, "payWindow": 5}
+    auction = await mina.post("/auctions", terms)
     await ben.bid(auction["id"], amount=90)
     await cleo.bid(auction["id"], amount=120)
     await mina.post(f"/auctions/{auction['id']}/end", {"mode": "sell_to_high_bidder"})
@@ -267,7 +284,7 @@ async def test_an_unpaid_item_is_a_strike_goes_to_the_next_bidder_and_keeps_its_
     async def is_kept_out() -> bool | None:
         return (await cleo.try_to_bid(choosy["id"], 50))["code"] == "too_many_strikes" or None
 
-    assert await found(is_kept_out)
+    assert await soon(is_kept_out)
     assert (await cleo.get("/users/me"))["strikes"] == 1
     assert (await ben.bid(choosy["id"], amount=60))["code"] == "leading"
 
@@ -279,7 +296,7 @@ async def test_an_unpaid_item_is_a_strike_goes_to_the_next_bidder_and_keeps_its_
     assert await refusal(cleo.post(f"/orders/{offer['id']}/accept")) == (403, "not_the_buyer")
     await ben.post(f"/orders/{offer['id']}/accept")
     await paying.pay(ben, stack, await ben.get(f"/orders/{offer['id']}"))
-    await paying.order_at(ben, offer["id"], "paid")
+    await paying.order_at(ben, str(offer["id"]), "paid")
 
 
 async def test_our_services_ask_on_the_internal_listener(

@@ -16,8 +16,7 @@ from edge_api.stripe_signature import sign
 from producers import paying
 from producers.person import Person
 from schemas.envelope import time_ms
-from tests.edge_api.waiting import found
-from tests.journeys.shop import TOTAL, Shop, events_of
+from tests.journeys.shop import TOTAL, Shop, events_of, soon
 
 pytestmark = pytest.mark.stack
 
@@ -242,4 +241,4 @@ async def test_at_the_end_our_ledger_is_stripe_s_book_movement_by_movement(stack
     async def agree() -> bool | None:
         return not (await compare_now(stack, datetime.now(UTC).date())).differences or None
 
-    assert await found(agree), (await compare_now(stack, datetime.now(UTC).date())).differences
+    assert await soon(agree), (await compare_now(stack, datetime.now(UTC).date())).differences
