@@ -26,6 +26,8 @@ class Stripe:
     def __init__(self, http: httpx.AsyncClient, settings: Settings) -> None:
         self._http = http
         self._base = str(settings.stripe_api_base).rstrip("/")
+        assert settings.stripe_secret_key is not None
+        self._key = {"Authorization": f"Bearer {settings.stripe_secret_key.get_secret_value()}"}
 
     async def switch(self, **switch: Any) -> None:
         """What becomes of webhooks from now on: `type`, `lose`, `duplicates`, `delay_ms`, `shuffle`, `hold`."""
@@ -36,8 +38,10 @@ class Stripe:
         (await self._http.delete(f"{self._base}/sandbox/webhooks")).raise_for_status()
 
     async def found(self, kind: str) -> list[dict[str, Any]]:
-        """Objects of a kind, the newest first."""
-        found: list[dict[str, Any]] = (await self._http.get(f"{self._base}/sandbox/objects/{kind}")).json()["items"]
+        """The newest hundred objects of a kind, as Stripe's own API lists them."""
+        response = await self._http.get(f"{self._base}/v1/{kind}s", params={"limit": 100}, headers=self._key)
+        response.raise_for_status()
+        found: list[dict[str, Any]] = response.json()["data"]
         return found
 
     async def of_order(self, kind: str, order_id: str) -> list[dict[str, Any]]:

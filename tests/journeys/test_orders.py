@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import httpx
@@ -13,8 +14,9 @@ from compose.settings import Settings
 from consumers.payments.verify import verify
 from edge_api.service_tokens import ServiceTokens
 from producers import paying
+from producers.operator import grant_role
 from producers.person import Person, Refused
-from schemas.envelope import time_ms
+from schemas.envelope import command_id_of, time_ms
 from tests.journeys.records import ends, records
 from tests.journeys.shop import TOTAL, Shop, events_of, soon
 from topics.catalog import PAYMENT_COMMANDS, PAYMENT_EVENTS
@@ -162,6 +164,35 @@ async def test_a_double_click_and_a_second_browser_pay_once(shop: Shop, mina: Pe
     assert await refusal(paying.begin_to_pay(anna, order)) == (409, "already_paid")
 
 
+async def test_a_key_stands_for_one_request_and_its_answer_can_be_asked_for_later(
+    shop: Shop, mina: Person, anna: Person
+) -> None:
+    order = await shop.sale(mina, anna)
+    body = {"auctionId": order["auctionId"], "amount": TOTAL, "currency": "USD", "shippingInfo": paying.ADDRESS}
+
+    first, again = [await anna.post("/payments/create-intent", body, key="pay-1") for _ in range(2)]
+    other = await refusal(anna.post("/payments/create-intent", body | {"amount": 1}, key="pay-1"))
+    later = await anna.get(f"/commands/{command_id_of(UUID(anna.user_id), 'pay-1')}")
+
+    assert first == again == later
+    assert other == (409, "idempotency_conflict")
+
+
+@pytest.mark.parametrize(("price", "received"), [(1_500, 1_500), (1_500.50, None)])
+async def test_a_currency_without_decimals_is_paid_exactly_or_not_at_all(
+    shop: Shop, mina: Person, anna: Person, price: float, received: int | None
+) -> None:
+    order = await shop.sale(mina, anna, currency="JPY", startingPrice=1_000, buyNowPrice=price, shippingInfo={})
+
+    if received is None:
+        assert await refusal(paying.begin_to_pay(anna, order)) == (422, "currency_not_supported")
+        return
+    await paying.pay(anna, shop.settings, order)
+    await paying.order_at(anna, order["id"], "paid")
+    [intent] = await shop.stripe.of_order("payment_intent", order["id"])
+    assert (intent["currency"], intent["amount_received"]) == ("jpy", received)
+
+
 async def test_the_bank_asks_and_the_buyer_answers(shop: Shop, mina: Person, anna: Person) -> None:
     order = await shop.sale(mina, anna)
 
@@ -220,9 +251,10 @@ async def test_a_refund_after_the_payout_takes_the_seller_s_part_back(shop: Shop
     await paying.order_at(mina, order["id"], "completed")
 
     await mina.post(f"/payments/{order['paymentId']}/refund", {"reason": "not_as_described"})
-    back = await paying.order_when(mina, order["id"], lambda now: "PayoutReversed" in events_of(now))
+    await paying.order_when(mina, order["id"], lambda now: "PayoutReversed" in events_of(now))
+    back = await paying.order_at(mina, order["id"], "refunded")
 
-    assert (back["status"], back["refunded"]) == ("refunded", TOTAL)
+    assert back["refunded"] == TOTAL
     [transfer] = await shop.stripe.of_order("transfer", order["id"])
     assert transfer["amount_reversed"] == transfer["amount"] == 198_95
 
@@ -240,6 +272,21 @@ async def test_a_complaint_holds_the_payout_until_the_buyer_is_content(shop: Sho
     await anna.post(f"/orders/{order['id']}/confirm-delivery")
 
     assert (await paying.order_at(mina, order["id"], "completed"))["payout"] == 198.95
+
+
+async def test_an_admin_decides_for_the_buyer_who_gets_everything_back(
+    shop: Shop, mina: Person, anna: Person, stack: Settings
+) -> None:
+    ada = await shop.arrive("ada")
+    await grant_role(stack, ada.username, "admin")
+    await ada.log_in()
+    order = await shop.paid_sale(mina, anna)
+    await anna.post(f"/orders/{order['id']}/dispute", {"reason": "not_received"})
+
+    await ada.post(f"/orders/{order['id']}/dispute/close", {"inFavourOf": "buyer"})
+
+    assert (await paying.order_at(anna, order["id"], "refunded"))["refunded"] == TOTAL
+    assert (await ada.get(f"/orders/{order['id']}"))["payout"] == 0
 
 
 async def test_a_saved_card_is_charged_when_its_owner_agreed_and_forgotten_when_told(
