@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+import time
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeVar
@@ -21,6 +22,7 @@ from consumers.bids.verify import verify as verify_auctions
 from consumers.payments.comparing import balances, compare_now
 from consumers.payments.verify import verify as verify_payments
 from consumers.runtime import dead
+from edge_api.service_tokens import ServiceTokens
 from producers.operator import Refusal, grant_role
 from schemas.money import print_minor
 from schemas.users import Role
@@ -199,6 +201,14 @@ def verify_accounts() -> None:
 def grant(who: Annotated[str, typer.Argument(help="Username or user id.")], role: Role) -> None:
     """Give an account a role (buyer, seller, admin); waits until accounts has decided."""
     out.print(_run(grant_role(_settings(), who, role)))
+
+
+@app.command("service-token")
+def service_token(
+    service: Annotated[str, typer.Argument(help="Who calls, for the log of the one who is called.")],
+) -> None:
+    """A token for `X-Internal-Auth` of the edge's internal listener, good for a minute."""
+    print(ServiceTokens(_settings()).make(service, at_s=time.time()))
 
 
 @payments_app.command("verify")
