@@ -10,6 +10,8 @@ from consumers.payments.units import NotPayable
 from consumers.runtime import Claimed, Done, TryAgain
 from schemas import payments as said
 
+UNDER_WAY_S = 600.0
+"""A bank's debit takes days: its end is told by a webhook, this only looks in between."""
 REFUSED = "This payment cannot be made. Please ask the seller or us."
 
 
@@ -62,5 +64,5 @@ async def withdraw(tools: Tools, errand: effects.WithdrawIntent, job: Claimed) -
     except WrongState:
         intent = await tools.gateway.intent(errand.intent_id)
     if intent.status == "processing":
-        raise TryAgain("the payment is under way: its outcome decides", after_s=60)
+        raise TryAgain("the payment is under way: its outcome decides", after_s=UNDER_WAY_S)
     return Done(commands=[command(job.id, errand.order_id, await intent_said(tools, intent))])
