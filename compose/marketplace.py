@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+import time
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeVar
@@ -28,6 +29,7 @@ from consumers.indexing.verify import verify as verify_index
 from consumers.payments.comparing import balances, compare_now
 from consumers.payments.verify import verify as verify_payments
 from consumers.runtime import dead
+from edge_api.service_tokens import ServiceTokens
 from producers.operator import Refusal, grant_role
 from schemas.money import print_minor
 from schemas.users import Role
@@ -216,6 +218,14 @@ def verify_search() -> None:
     count = _run(verify_index(_settings()))
     out.print(f"{count} differences")
     raise typer.Exit(1 if count else 0)
+
+
+@app.command("service-token")
+def service_token(
+    service: Annotated[str, typer.Argument(help="Who calls, for the log of the one who is called.")],
+) -> None:
+    """A token for `X-Internal-Auth` of the edge's internal listener, good for a minute."""
+    print(ServiceTokens(_settings()).make(service, at_s=time.time()))
 
 
 @payments_app.command("verify")

@@ -6,6 +6,7 @@ same answer, and no secret ever stands in a reply.
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -35,13 +36,17 @@ class StillComing(Exception):
 async def intent(edge: Edge, _asked: Asked, _reply: Reply, answer: dict[str, Raw]) -> Any:
     """The payment and its client secret (specification, Payment Processing Flow)."""
     payment_id = UUID(msgspec.json.decode(bytes(answer["paymentId"])))
-    secret = await _secret(edge, payment_id)
-    row = await payment_views.payment(edge, payment_id)
-    if row is None:
-        raise StillComing
+    given = await _given(edge, payment_id)
+
+    async def made() -> asyncpg.Record | None:
+        # The secret comes with the job's end, the intent's status a moment later with the command that it sends.
+        row = await payment_views.payment(edge, payment_id)
+        return None if row is None or row["status"] == "creating" else row
+
+    row = await _awaited(made)
     return {
         "paymentId": str(payment_id),
-        "clientSecret": secret,
+        "clientSecret": payment_views.opened_secret(edge, given),
         "amount": money(row["amount_minor"]),
         "currency": row["currency"],
         "status": row["status"],
@@ -51,7 +56,7 @@ async def intent(edge: Edge, _asked: Asked, _reply: Reply, answer: dict[str, Raw
 
 async def setup(edge: Edge, asked: Asked, _reply: Reply, _answer: dict[str, Raw]) -> Any:
     """The client secret with which a card is kept for later."""
-    return {"clientSecret": await _secret(edge, asked.command_id)}
+    return {"clientSecret": payment_views.opened_secret(edge, await _given(edge, asked.command_id))}
 
 
 async def onboarding(edge: Edge, asked: Asked, _reply: Reply, _answer: dict[str, Raw]) -> Any:
@@ -64,23 +69,27 @@ async def onboarding(edge: Edge, asked: Asked, _reply: Reply, _answer: dict[str,
     }
 
 
-async def _secret(edge: Edge, secret_id: UUID) -> str:
-    return payment_views.opened_secret(edge, await _given(edge, secret_id))
-
-
 async def _given(edge: Edge, secret_id: UUID) -> asyncpg.Record:
     """Wait for what the provider gives; raises StillComing, or Problem with why it gave nothing."""
-    until, pause_s = time.monotonic() + WAIT_S, FIRST_LOOK_S
-    while True:
+
+    async def given() -> asyncpg.Record | None:
         row = await payment_views.secret(edge, secret_id)
         if row is not None and row["failure_code"] is not None:
             raise _refused(row)
-        if row is not None and row["sealed"] is not None:
-            return row
+        return None if row is None or row["sealed"] is None else row
+
+    return await _awaited(given)
+
+
+async def _awaited(look: Callable[[], Awaitable[asyncpg.Record | None]]) -> asyncpg.Record:
+    """Look again and again until something is there; raises StillComing."""
+    until, pause_s = time.monotonic() + WAIT_S, FIRST_LOOK_S
+    while (row := await look()) is None:
         if time.monotonic() + pause_s > until:
             raise StillComing
         await asyncio.sleep(pause_s)
         pause_s = min(LOOK_EVERY_S, pause_s * 1.5)
+    return row
 
 
 def _refused(row: asyncpg.Record) -> Problem:

@@ -3,6 +3,7 @@
 import os
 import re
 import time
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from uuid import uuid4
 
@@ -78,6 +79,7 @@ def address_of(scope: Scope, headers: dict[bytes, bytes], trusted: frozenset[str
     return _network(address)
 
 
+@lru_cache(4_096)
 def _network(address: str) -> str:
     try:
         known = ip_address(address)

@@ -18,8 +18,8 @@ from schemas.registry import MESSAGES
 from schemas.sealed import TopicSeal
 from topics.catalog import AUCTION_EVENTS, PAYMENT_COMMANDS, PAYMENT_EVENTS
 
-LEASE_S = 30.0
-"""Longer than the provider may keep silent."""
+LEASE_S = 15.0
+"""How long the errand of a runner that died waits for the next one; a living one renews it."""
 ATTEMPTS_MAX = 200
 """With delays of up to ten minutes, more than a day: a provider that is away for less loses nothing."""
 LOOKS_MAX = 40
@@ -90,6 +90,7 @@ def runners(cashier: Cashier, teller: Teller, reconciler: Reconciler, comparing:
         ),
         JobRunner(
             kind=effects.MOVE,
+            first_delay_s=0.3,
             act=cashier.act,
             gave_up=cashier.gave_up,
             concurrency=8,

@@ -43,6 +43,8 @@ def _writes(known: Known) -> list[Write]:
         writes.append(Write("", rows, into=PEOPLE))
     if known.heard:
         writes.append(store.remember_events(known.heard))
+    if known.stale_secrets:
+        writes.append(store.take_secrets(known.stale_secrets))
     if known.new_debts:
         writes.append(Write(store.ADD_DEBT, known.new_debts))
     if known.recoveries:
@@ -95,6 +97,8 @@ def _note(known: Known, before: Order | None, after: Order, told: Told, incoming
     known.entries += [(entry, incoming.at_ms) for entry in entries_of(before, after, told, event_id)]
     known.jobs += jobs_of(told, event_id=event_id, command_id=incoming.id, **_origin(incoming))
     match told.event:
+        case said.PaymentStarted() as begun if before is not None and before.payment != "none":
+            known.stale_secrets.append(begun.payment_id)
         case said.ReversalFailed() as failed:
             known.owe(after, failed.reversal_id, failed.amount)
         case said.PayoutStarted() as started if started.recovered:

@@ -37,6 +37,8 @@ class Known:
     entries: list[tuple[Entry, int]] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
     heard: list[said.RecordProviderEvent] = field(default_factory=list)
+    stale_secrets: list[UUID] = field(default_factory=list)
+    """Payments that begin anew: what their last intent left counts no more."""
     new_debts: list[tuple[UUID, UUID, str, int]] = field(default_factory=list)
     recoveries: list[tuple[UUID, str, int, UUID, int]] = field(default_factory=list)
 

@@ -230,12 +230,12 @@ def _declined(order: Order, command: said.RecordIntent) -> list[Told]:
 
 
 def _stopped(order: Order, command: said.RecordIntent, at_ms: int) -> list[Told]:
-    """The intent that was to be withdrawn is gone, or has come to stand only now and is to be withdrawn still."""
+    """The intent that was to be withdrawn is gone; or it can be withdrawn only now, having been made or tried meanwhile."""
     assert order.stopping is not None
     by, reason = order.stopping
     if command.status in ("canceled", "failed"):
         return [ended(order, by=by, reason=reason, at_ms=at_ms)]
-    if order.payment == "creating":
+    if command.status not in (order.payment, "processing"):
         return [stop(order, by=by, reason=reason, intent_id=command.intent_id)]
     return []
 

@@ -6,16 +6,17 @@ as the webhook would have told it, under the same id.
 
 import uuid
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from consumers.payments import store
-from consumers.payments.cashier import command
 from consumers.payments.comparing import yesterday_job
 from consumers.payments.effects import LOOK, LookAtAccount, LookAtOrder, job
 from consumers.payments.gateway import Stripe
+from consumers.payments.observing import uuid_of
 from consumers.payments.paying import instant
 from consumers.payments.provider import Event, id_of
+from consumers.payments.tools import command
 from consumers.runtime import Claimed, Database, Done, Job, OutCommand, Write, enqueue
 from schemas import payments as said
 from schemas.envelope import time_ms
@@ -94,7 +95,7 @@ def heard(event: Event) -> OutCommand:
     """An event as the webhook would have told it."""
     body = event.body
     metadata = body.get("metadata") or {}
-    order_id, user_id = _uuid(metadata.get("order_id")), _uuid(metadata.get("user_id"))
+    order_id, user_id = uuid_of(metadata.get("order_id")), uuid_of(metadata.get("user_id"))
     object_id = body.get("id")
     is_intent = body.get("object") == "payment_intent"
     told = said.RecordProviderEvent.model_validate(
@@ -114,10 +115,3 @@ def heard(event: Event) -> OutCommand:
     )
     key = order_id or user_id or said.provider_key_of(object_id or event.id)
     return command(key, key, told)._replace(id=said.provider_event_command_id(event.id))
-
-
-def _uuid(text: Any) -> UUID | None:
-    try:
-        return UUID(text)
-    except (TypeError, ValueError, AttributeError):
-        return None

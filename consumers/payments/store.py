@@ -229,9 +229,9 @@ TAKE = """
 """
 
 
-def take_secret(id_: UUID) -> Write:
-    """What an earlier attempt left counts no more."""
-    return Write(TAKE, [(id_,)])
+def take_secrets(ids: Collection[UUID]) -> Write:
+    """What an earlier intent left counts no more."""
+    return Write(TAKE, [(one,) for one in ids])
 
 
 NOTE_CALL = """

@@ -6,10 +6,10 @@ from typing import NamedTuple
 from uuid import UUID
 
 from consumers.payments import effects, store
-from consumers.payments.cashier import command
 from consumers.payments.effects import read_errand
 from consumers.payments.invoices import invoices_of
 from consumers.payments.store import Sold
+from consumers.payments.tools import command
 from consumers.runtime import Claimed, Database, Done, GiveUp, OutCommand
 from schemas import payments as said
 from schemas.envelope import parse_time, time_ms

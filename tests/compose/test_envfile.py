@@ -52,6 +52,18 @@ def test_addresses_follow_the_stacks_ports(stack: Stack) -> None:
     assert urlsplit(written["REDIS_URL"]).password == written["REDIS_PASSWORD"]
 
 
+def test_an_account_of_ones_own_at_stripe_stays_when_it_is_written_again(stack: Stack) -> None:
+    assert envfile.write(stack)["STRIPE_API_BASE"] == f"http://127.0.0.1:{stack.port('stripe')}"
+    own = {"STRIPE_API_BASE": "https://api.stripe.com", "STRIPE_SECRET_KEY": "sk_test_of_ones_own"}
+    text = "".join(f"{name}={value}\n" for name, value in (envfile.read(stack.env_file) | own).items())
+    stack.env_file.write_text(text)
+
+    after = envfile.write(stack)
+
+    assert own.items() <= after.items()
+    assert after["STRIPE_SANDBOX_PORT"] == str(stack.port("stripe"))
+
+
 @pytest.mark.parametrize("role", sorted(settings.SECRETS_NEEDED))
 def test_every_process_starts_with_it(stack: Stack, monkeypatch: pytest.MonkeyPatch, role: settings.Role) -> None:
     envfile.write(stack)

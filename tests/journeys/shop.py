@@ -1,7 +1,9 @@
 """A seller and buyers who deal with each other again and again, on the running stack, and the switches of Stripe's stand-in."""
 
+import asyncio
 import secrets
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import httpx
@@ -13,7 +15,9 @@ from producers.person import Person
 PRICE = 210.00
 SHIPPING = 12.50
 TOTAL = 222.50
-CARDS_PER_MINUTE = 20
+LOOK_EVERY_S = 0.5
+
+Found = TypeVar("Found")
 
 
 class Stripe:
@@ -22,6 +26,8 @@ class Stripe:
     def __init__(self, http: httpx.AsyncClient, settings: Settings) -> None:
         self._http = http
         self._base = str(settings.stripe_api_base).rstrip("/")
+        assert settings.stripe_secret_key is not None
+        self._key = {"Authorization": f"Bearer {settings.stripe_secret_key.get_secret_value()}"}
 
     async def switch(self, **switch: Any) -> None:
         """What becomes of webhooks from now on: `type`, `lose`, `duplicates`, `delay_ms`, `shuffle`, `hold`."""
@@ -32,8 +38,10 @@ class Stripe:
         (await self._http.delete(f"{self._base}/sandbox/webhooks")).raise_for_status()
 
     async def found(self, kind: str) -> list[dict[str, Any]]:
-        """Objects of a kind, the newest first."""
-        found: list[dict[str, Any]] = (await self._http.get(f"{self._base}/sandbox/objects/{kind}")).json()["items"]
+        """The newest hundred objects of a kind, as Stripe's own API lists them."""
+        response = await self._http.get(f"{self._base}/v1/{kind}s", params={"limit": 100}, headers=self._key)
+        response.raise_for_status()
+        found: list[dict[str, Any]] = response.json()["data"]
         return found
 
     async def of_order(self, kind: str, order_id: str) -> list[dict[str, Any]]:
@@ -108,6 +116,14 @@ class Shop:
         """Stripe's name of an order's payment."""
         [intent] = await self.stripe.of_order("payment_intent", order["id"])
         return str(intent["id"])
+
+
+async def soon(look: Callable[[], Awaitable[Found | None]]) -> Found:
+    """What a look over HTTP finds at last, seldom enough for the limits of a person; raises TimeoutError."""
+    async with asyncio.timeout(paying.WITHIN_S):
+        while (seen := await look()) is None:  # noqa: ASYNC110 - what is waited for happens elsewhere
+            await asyncio.sleep(LOOK_EVERY_S)
+    return seen
 
 
 def events_of(order: dict[str, Any]) -> list[str]:

@@ -6,18 +6,21 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
+import httpx
 import pytest
 
 from compose.settings import Settings
 from consumers.bids.verify import verify
 from consumers.runtime import dead
 from consumers.runtime.dead import Letter
+from producers import paying
 from producers.person import Person
 from tests.conftest import NewPeople
 from tests.edge_api.test_live_stack import offer
 from tests.edge_api.waiting import found
 from tests.journeys.breaking import letters, partition_of, put, refusing, unreadable
-from topics.catalog import AUCTION_COMMANDS, USER_COMMANDS, Topic
+from tests.journeys.shop import TOTAL, Shop
+from topics.catalog import AUCTION_COMMANDS, PAYMENT_COMMANDS, USER_COMMANDS, Topic
 
 pytestmark = pytest.mark.stack
 
@@ -71,6 +74,22 @@ async def test_what_nobody_can_read_on_auction_commands_troubles_no_auction(peop
     ]
     assert {letter.source_topic for letter in found_letters} == {AUCTION_COMMANDS.name}
     assert (await anna.get(f"/auctions/{auction}"))["currentBid"] == 120
+
+
+async def test_what_nobody_can_read_on_payment_commands_keeps_nobody_from_paying(
+    people: NewPeople, stack: Settings, http: httpx.AsyncClient
+) -> None:
+    mina, anna = await people("mina", "anna", sellers=1)
+    order = await Shop(http, stack).sale(mina, anna)
+    partition = partition_of(order["id"], stack.partitions)
+    bad = unreadable("RateOrder", order["id"], {"stars": 5}, wrong_data={"stars": 9})
+
+    offsets = await put(stack, PAYMENT_COMMANDS, partition, *bad)
+    await paying.pay(anna, stack, order)
+
+    assert (await paying.order_at(anna, order["id"], "paid"))["total"] == TOTAL
+    found_letters = await letters_of(stack, PAYMENT_COMMANDS, partition, offsets)
+    assert [(letter.reason, letter.key) for letter in found_letters] == [(one.reason, one.key) for one in bad]
 
 
 async def test_what_nobody_can_read_on_user_commands_troubles_nobody(people: NewPeople, stack: Settings) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
 
 import asyncpg
 import httpx
@@ -12,11 +14,11 @@ from compose.settings import Settings
 from consumers.payments.verify import verify
 from edge_api.service_tokens import ServiceTokens
 from producers import paying
+from producers.operator import grant_role
 from producers.person import Person, Refused
-from schemas.envelope import time_ms
-from tests.edge_api.waiting import found
+from schemas.envelope import command_id_of, time_ms
 from tests.journeys.records import ends, records
-from tests.journeys.shop import TOTAL, Shop, events_of
+from tests.journeys.shop import TOTAL, Shop, events_of, soon
 from topics.catalog import PAYMENT_COMMANDS, PAYMENT_EVENTS
 
 pytestmark = pytest.mark.stack
@@ -92,7 +94,7 @@ async def test_a_won_auction_is_paid_shipped_received_rated_and_paid_out(
     async def is_rated() -> bool | None:
         return (await anna.get(f"/users/{late.user_id}"))["sellerRating"] == 5.0 or None
 
-    assert await found(is_rated)
+    assert await soon(is_rated)
     assert (await anna.get(f"/auctions/{order['auctionId']}"))["seller"]["sellerRating"] == 5.0
     await nothing_personal(stack, since, owner)
 
@@ -162,6 +164,35 @@ async def test_a_double_click_and_a_second_browser_pay_once(shop: Shop, mina: Pe
     assert await refusal(paying.begin_to_pay(anna, order)) == (409, "already_paid")
 
 
+async def test_a_key_stands_for_one_request_and_its_answer_can_be_asked_for_later(
+    shop: Shop, mina: Person, anna: Person
+) -> None:
+    order = await shop.sale(mina, anna)
+    body = {"auctionId": order["auctionId"], "amount": TOTAL, "currency": "USD", "shippingInfo": paying.ADDRESS}
+
+    first, again = [await anna.post("/payments/create-intent", body, key="pay-1") for _ in range(2)]
+    other = await refusal(anna.post("/payments/create-intent", body | {"amount": 1}, key="pay-1"))
+    later = await anna.get(f"/commands/{command_id_of(UUID(anna.user_id), 'pay-1')}")
+
+    assert first == again == later
+    assert other == (409, "idempotency_conflict")
+
+
+@pytest.mark.parametrize(("price", "received"), [(1_500, 1_500), (1_500.50, None)])
+async def test_a_currency_without_decimals_is_paid_exactly_or_not_at_all(
+    shop: Shop, mina: Person, anna: Person, price: float, received: int | None
+) -> None:
+    order = await shop.sale(mina, anna, currency="JPY", startingPrice=1_000, buyNowPrice=price, shippingInfo={})
+
+    if received is None:
+        assert await refusal(paying.begin_to_pay(anna, order)) == (422, "currency_not_supported")
+        return
+    await paying.pay(anna, shop.settings, order)
+    await paying.order_at(anna, order["id"], "paid")
+    [intent] = await shop.stripe.of_order("payment_intent", order["id"])
+    assert (intent["currency"], intent["amount_received"]) == ("jpy", received)
+
+
 async def test_the_bank_asks_and_the_buyer_answers(shop: Shop, mina: Person, anna: Person) -> None:
     order = await shop.sale(mina, anna)
 
@@ -196,6 +227,23 @@ async def test_refunds_never_exceed_what_was_paid_however_many_ask_at_once(
     assert sum(one["amount"] for one in await shop.stripe.of_order("refund", order["id"])) == TOTAL * 100
 
 
+async def test_paying_and_calling_off_at_once_ends_in_one_of_the_two(shop: Shop, mina: Person) -> None:
+    buyers = await asyncio.gather(*(shop.arrive("anna") for _ in range(4)))
+    orders = [await shop.sale(mina, buyer) for buyer in buyers]
+    begun = [await paying.begin_to_pay(buyer, order) for buyer, order in zip(buyers, orders, strict=True)]
+
+    await asyncio.gather(
+        *(paying.confirm(shop.http, shop.settings, one["clientSecret"]) for one in begun),
+        *(mina.post(f"/orders/{order['id']}/cancel", {"reason": "It broke."}) for order in orders),
+        return_exceptions=True,
+    )
+
+    for buyer, order in zip(buyers, orders, strict=True):
+        ended = await paying.order_at(buyer, order["id"], "paid", "cancelled")
+        [intent] = await shop.stripe.of_order("payment_intent", order["id"])
+        assert (ended["status"], intent["status"]) in (("paid", "succeeded"), ("cancelled", "canceled"))
+
+
 async def test_a_refund_after_the_payout_takes_the_seller_s_part_back(shop: Shop, mina: Person, anna: Person) -> None:
     order = await shop.paid_sale(mina, anna)
     await mina.post(f"/orders/{order['id']}/ship")
@@ -203,9 +251,10 @@ async def test_a_refund_after_the_payout_takes_the_seller_s_part_back(shop: Shop
     await paying.order_at(mina, order["id"], "completed")
 
     await mina.post(f"/payments/{order['paymentId']}/refund", {"reason": "not_as_described"})
-    back = await paying.order_when(mina, order["id"], lambda now: "PayoutReversed" in events_of(now))
+    await paying.order_when(mina, order["id"], lambda now: "PayoutReversed" in events_of(now))
+    back = await paying.order_at(mina, order["id"], "refunded")
 
-    assert (back["status"], back["refunded"]) == ("refunded", TOTAL)
+    assert back["refunded"] == TOTAL
     [transfer] = await shop.stripe.of_order("transfer", order["id"])
     assert transfer["amount_reversed"] == transfer["amount"] == 198_95
 
@@ -225,6 +274,21 @@ async def test_a_complaint_holds_the_payout_until_the_buyer_is_content(shop: Sho
     assert (await paying.order_at(mina, order["id"], "completed"))["payout"] == 198.95
 
 
+async def test_an_admin_decides_for_the_buyer_who_gets_everything_back(
+    shop: Shop, mina: Person, anna: Person, stack: Settings
+) -> None:
+    ada = await shop.arrive("ada")
+    await grant_role(stack, ada.username, "admin")
+    await ada.log_in()
+    order = await shop.paid_sale(mina, anna)
+    await anna.post(f"/orders/{order['id']}/dispute", {"reason": "not_received"})
+
+    await ada.post(f"/orders/{order['id']}/dispute/close", {"inFavourOf": "buyer"})
+
+    assert (await paying.order_at(anna, order["id"], "refunded"))["refunded"] == TOTAL
+    assert (await ada.get(f"/orders/{order['id']}"))["payout"] == 0
+
+
 async def test_a_saved_card_is_charged_when_its_owner_agreed_and_forgotten_when_told(
     shop: Shop, mina: Person, anna: Person
 ) -> None:
@@ -232,11 +296,11 @@ async def test_a_saved_card_is_charged_when_its_owner_agreed_and_forgotten_when_
     setup = await anna.post("/payments/methods")
     await paying.confirm(shop.http, shop.settings, setup["clientSecret"])
 
-    async def is_saved() -> dict[str, object] | None:
+    async def is_saved() -> dict[str, Any] | None:
         items = (await anna.get("/payments/methods"))["items"]
         return dict(items[0]) if items else None
 
-    card = await found(is_saved)
+    card = await soon(is_saved)
     assert (card["last4"], card["isDefault"]) == ("4242", True)
     assert (await anna.request("PUT", "/payments/automatic", {"enabled": True}))["enabled"] is True
 
@@ -251,8 +315,8 @@ async def test_an_unpaid_item_is_a_strike_goes_to_the_next_bidder_and_keeps_its_
     shop: Shop, mina: Person, stack: Settings
 ) -> None:
     cleo, ben = await asyncio.gather(shop.arrive("cleo"), shop.arrive("ben"))
-    offer = {"title": "Brass lamp", "startingPrice": 10, "duration": 100_000, "payWindow": 5}
-    auction = await mina.post("/auctions", offer)
+    terms = {"title": "Brass lamp", "startingPrice": 10, "duration": 100_000, "payWindow": 5}
+    auction = await mina.post("/auctions", terms)
     await ben.bid(auction["id"], amount=90)
     await cleo.bid(auction["id"], amount=120)
     await mina.post(f"/auctions/{auction['id']}/end", {"mode": "sell_to_high_bidder"})
@@ -267,7 +331,7 @@ async def test_an_unpaid_item_is_a_strike_goes_to_the_next_bidder_and_keeps_its_
     async def is_kept_out() -> bool | None:
         return (await cleo.try_to_bid(choosy["id"], 50))["code"] == "too_many_strikes" or None
 
-    assert await found(is_kept_out)
+    assert await soon(is_kept_out)
     assert (await cleo.get("/users/me"))["strikes"] == 1
     assert (await ben.bid(choosy["id"], amount=60))["code"] == "leading"
 
@@ -279,7 +343,7 @@ async def test_an_unpaid_item_is_a_strike_goes_to_the_next_bidder_and_keeps_its_
     assert await refusal(cleo.post(f"/orders/{offer['id']}/accept")) == (403, "not_the_buyer")
     await ben.post(f"/orders/{offer['id']}/accept")
     await paying.pay(ben, stack, await ben.get(f"/orders/{offer['id']}"))
-    await paying.order_at(ben, offer["id"], "paid")
+    await paying.order_at(ben, str(offer["id"]), "paid")
 
 
 async def test_our_services_ask_on_the_internal_listener(

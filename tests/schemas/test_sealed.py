@@ -4,7 +4,16 @@ import os
 
 import pytest
 
-from schemas.sealed import ROTATION_S, CannotOpen, TopicSeal, UserKeys, new_user_key, open_for_user, seal_for_user
+from schemas.sealed import (
+    ROTATION_S,
+    CannotOpen,
+    OrderSeal,
+    TopicSeal,
+    UserKeys,
+    new_user_key,
+    open_for_user,
+    seal_for_user,
+)
 
 pytestmark = pytest.mark.quick
 
@@ -62,3 +71,33 @@ def test_without_the_persons_key_the_persons_data_is_gone() -> None:
         open_for_user(seal, user_key=new_user_key(), user_id="u1", field="email")
     with pytest.raises(CannotOpen):
         masters.unwrap(wrapped, user_id="u2")
+
+
+def test_what_an_order_knows_of_its_buyer_opens_with_the_buyer_s_key_in_its_own_order_and_field_only() -> None:
+    masters = {"k1": os.urandom(32)}
+    sealer, keys = OrderSeal(masters), UserKeys(masters)
+    wrapped, others = (keys.wrap(new_user_key(), user_id=user) for user in ("anna", "anna"))
+    seal = sealer.seal(
+        "Linzer Gasse 4", wrapped_key=wrapped, user_id="anna", order_id="o1", field="shipping", at_s=NOON
+    )
+
+    def opened(**changes: str) -> str:
+        known = {"wrapped_key": wrapped, "user_id": "anna", "order_id": "o1", "field": "shipping"}
+        return sealer.open(seal, **(known | changes))
+
+    assert opened() == "Linzer Gasse 4"
+    assert "Linzer" not in seal
+    for change in ({"wrapped_key": others}, {"user_id": "ben"}, {"order_id": "o2"}, {"field": "tracking"}):
+        with pytest.raises(CannotOpen):
+            opened(**change)
+
+
+def test_an_order_s_seal_has_the_key_of_the_day_on_its_outside() -> None:
+    masters = {"k1": os.urandom(32)}
+    wrapped = UserKeys(masters).wrap(new_user_key(), user_id="anna")
+    today, tomorrow = (
+        OrderSeal(masters).seal("x", wrapped_key=wrapped, user_id="anna", order_id="o", field="f", at_s=at_s)
+        for at_s in (NOON, NOON + ROTATION_S)
+    )
+
+    assert today.split(".")[1] != tomorrow.split(".")[1]

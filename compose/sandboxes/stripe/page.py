@@ -13,7 +13,7 @@ from compose.sandboxes.stripe.attempts import answer_challenge
 from compose.sandboxes.stripe.currencies import words
 from compose.sandboxes.stripe.events import Webhooks
 from compose.sandboxes.stripe.ledger import books
-from compose.sandboxes.stripe.store import Body
+from compose.sandboxes.stripe.store import PLATFORM, Body
 from compose.sandboxes.stripe.world import World
 from schemas.envelope import print_time
 
@@ -141,8 +141,18 @@ def _at(body: Body) -> str:
 
 
 def _totals(world: World) -> list[tuple[object, ...]]:
-    totals = books(world)["totals"]
-    return [(currency, who, words(amount, currency)) for currency, of in totals.items() for who, amount in of.items()]
+    rows: list[tuple[object, ...]] = []
+    for currency, of in books(world)["totals"].items():
+        sellers = [amount for who, amount in of.items() if who.startswith("acct_")]
+        shown = {
+            "payers": of.get("payers", 0),
+            "the platform": of.get(PLATFORM, 0),
+            f"sellers ({len(sellers)})": sum(sellers),
+            "Stripe's fees": of["stripe"],
+            "all together": of["sum"],
+        }
+        rows += [(currency, who, words(amount, currency)) for who, amount in shown.items()]
+    return rows
 
 
 def _payments(world: World) -> list[tuple[object, ...]]:
@@ -161,9 +171,13 @@ def _payments(world: World) -> list[tuple[object, ...]]:
 
 def _moved(world: World, kind: str, *more: str) -> list[tuple[object, ...]]:
     return [
-        (_at(one), one["id"], words(one["amount"], one["currency"]), *(one[name] for name in more))
+        (_at(one), one["id"], words(one["amount"], one["currency"]), *(_said(one, name) for name in more))
         for one in _newest(world, kind)
     ]
+
+
+def _said(one: Body, name: str) -> object:
+    return words(one[name], one["currency"]) if name == "amount_reversed" else one[name]
 
 
 def _sellers(world: World) -> list[tuple[object, ...]]:
@@ -189,12 +203,15 @@ def _deliveries(world: World) -> list[tuple[object, ...]]:
 def _table(title: str, heads: tuple[str, ...], rows: list[tuple[object, ...]]) -> str:
     if not rows:
         return f"<h2>{title}</h2><p class='nothing'>None yet.</p>"
-    head = "".join(f"<th>{name}</th>" for name in heads)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(str(cell if cell is not None else ''))}</td>" for cell in row) + "</tr>"
-        for row in rows
-    )
+    marks = [' class="amount"' if name in ("amount", "reversed") else "" for name in heads]
+    head = "".join(f"<th{mark}>{name}</th>" for name, mark in zip(heads, marks, strict=True))
+    body = "".join(f"<tr>{_cells(row, marks)}</tr>" for row in rows)
     return f"<h2>{title}</h2><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cells(row: tuple[object, ...], marks: list[str]) -> str:
+    texts = (escape("" if cell is None else str(cell)) for cell in row)
+    return "".join(f"<td{mark}>{text}</td>" for text, mark in zip(texts, marks, strict=True))
 
 
 def _html(title: str, body: str, status: int = 200) -> HTMLResponse:

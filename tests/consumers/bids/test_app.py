@@ -10,7 +10,7 @@ import pytest
 
 from schemas.envelope import Actor, event_id_of, new_command_id, time_ms
 from tests.consumers.bids.talk import ADMIN, CLOCK, Talk, buyer, lamp, now, seller, until
-from topics.catalog import USER_EVENTS
+from topics.catalog import PAYMENT_EVENTS, USER_EVENTS
 
 pytestmark = pytest.mark.stack
 
@@ -139,6 +139,35 @@ async def test_a_suspended_user_may_not_bid_until_reinstated_whatever_comes_late
     await talk.tell(USER_EVENTS, key=user, kind="UserSuspended", sequence=5, data=moderation)
     await talk.tell(USER_EVENTS, key=user, kind="UserReinstated", sequence=7, data=moderation)
     assert await answered("below_start_price")
+
+
+async def test_who_left_items_unpaid_is_kept_out_where_the_seller_says_so(talk: Talk) -> None:
+    sam, anna = seller(), buyer()
+    choosy, open_to_all = uuid4(), uuid4()
+    await talk.say("CreateAuction", choosy, lamp(maxBuyerStrikes=1), by=sam)
+    await talk.say("CreateAuction", open_to_all, lamp(), by=sam)
+
+    async def strikes(order: UUID, sequence: int) -> None:
+        about = {
+            "orderId": str(order),
+            "auctionId": str(choosy),
+            "buyerId": anna.id,
+            "sellerId": sam.id,
+            "title": "Lamp",
+        }
+        data = about | {"amount": 10, "currency": "USD", "unpaidAt": now()}
+        await talk.tell(PAYMENT_EVENTS, key=order, kind="OrderUnpaid", sequence=sequence, data=data)
+
+    async def answered(code: str, auction: UUID = choosy) -> bool:
+        return (await talk.say("PlaceBid", auction, {"amount": 1}, by=anna)).code == code
+
+    first, second = uuid4(), uuid4()
+    for sequence in (1, 1, 2):
+        await strikes(first, sequence)
+    assert await answered("below_start_price")
+    await strikes(second, 1)
+    await until(lambda: answered("too_many_strikes"))
+    assert await answered("below_start_price", open_to_all)
 
 
 async def test_a_retraction_brings_back_the_leader_of_before(talk: Talk, owner: asyncpg.Connection) -> None:

@@ -487,3 +487,15 @@ def test_nothing_happens_to_an_order_that_is_refunded() -> None:
 
     assert story.ask(said.ShipOrder(carrier="DHL"), MINA).code == "wrong_state"
     assert story.ask(said.DisputeOrder(reason="other"), ANNA).code == "wrong_state"
+
+
+def test_a_debit_that_fails_while_the_order_ends_is_withdrawn_then() -> None:
+    story = asked_to_pay().step(intent("processing")).later(4 * DAY)
+    story.wake()
+    assert story.ask(intent("processing")).outcome == "no_op"
+
+    story.step(intent("requires_payment_method", decline_code="insufficient_funds", charge_id="ch_0"))
+    assert story.told[-1] == "PaymentStopping"
+
+    story.step(intent("canceled"))
+    assert story.now.status == "unpaid"

@@ -54,6 +54,7 @@ class Till:
         self, settings: Settings, producer: AIOKafkaProducer, db: asyncpg.Connection, stripe: httpx.AsyncClient
     ) -> None:
         self.settings = settings
+        self.patience_s: float = WITHIN_S
         self.db = db
         self.stripe = stripe
         self._producer = producer
@@ -239,6 +240,17 @@ class Till:
             await self.stripe.delete("/sandbox/webhooks")
             await self.stripe.post("/sandbox/webhooks/release", json={})
 
+    @asynccontextmanager
+    async def faults(self, *faults: dict[str, Any]) -> AsyncIterator[None]:
+        """While it lasts, the provider fails so."""
+        for fault in faults:
+            switched = await self.stripe.post("/sandbox/faults", json=fault)
+            assert switched.status_code == 201, switched.text
+        try:
+            yield
+        finally:
+            await self.stripe.delete("/sandbox/faults")
+
     async def reconcile(self) -> None:
         """Have a round of the reconciler now."""
         await self.db.execute(
@@ -284,8 +296,8 @@ class Till:
         at = datetime.now(UTC) + after
         return await self.ask(order_id, said.WakeOrder(wake_at=at), SYSTEM)
 
-    async def until(self, look: Callable[[], Awaitable[T | None]], within_s: float = WITHIN_S) -> T:
-        async with asyncio.timeout(within_s):
+    async def until(self, look: Callable[[], Awaitable[T | None]]) -> T:
+        async with asyncio.timeout(self.patience_s):
             while True:
                 found = await look()
                 if found:
