@@ -151,7 +151,7 @@ class Index:
 
     async def _one_by_one(self, lines: Sequence[tuple[bytes, bytes]], error: ApiError) -> list[Outcome]:
         if len(lines) == 1:
-            return [Outcome(Fate.REFUSED, str(error.error))]
+            return [Outcome(Fate.REFUSED, f"index: {error.error}")]
         return [outcome for pair in lines for outcome in await self._bulk([pair])]
 
     async def behind(self, kind: Kind) -> str | None:
@@ -214,7 +214,7 @@ def _outcome(item: dict[str, Any]) -> Outcome:
     if status in _PASSING or status >= 500:
         return Outcome(Fate.LATER, reason)
     # The reason names fields and repeats what people wrote: only its kind goes further.
-    return Outcome(Fate.REFUSED, reason)
+    return Outcome(Fate.REFUSED, f"index: {reason}")
 
 
 def _away(error: Exception) -> Exception:

@@ -17,7 +17,7 @@ from consumers.indexing.gateway import Unavailable
 from consumers.indexing.mapping import KINDS, Kind
 from consumers.indexing.poison import GROUPS, TOPICS
 from consumers.indexing.writer import LEAST, PushedBack, Writer
-from consumers.runtime.dead import list_letters
+from consumers.runtime import dead
 from schemas.envelope import print_time
 from tests.conftest import NewPeople
 from tests.consumers.indexing.builders import Told, bid, created, ended, in_order, registered
@@ -323,7 +323,9 @@ async def test_a_document_that_the_index_refuses_goes_to_the_dead_letters_and_it
     assert reasons[bad] == "index: document_parsing_exception"
     assert reasons[worse].startswith("bug: ValueError at ")
     topic = dead_letter_topic(TOPICS["auctions"], GROUPS["auctions"])
-    letters = [one for one in await list_letters(stack.kafka_bootstrap, topic) if one.source_offset == shelf.source[1]]
+    letters = [
+        one for one in await dead.list_letters(stack.kafka_bootstrap, topic) if one.source_offset == shelf.source[1]
+    ]
     assert {letter.key for letter in letters} == {real["id"].encode()}
 
     # Whatever mends it, the next event or a redriven one, has it written.
@@ -334,6 +336,25 @@ async def test_a_document_that_the_index_refuses_goes_to_the_dead_letters_and_it
         await written(shelf)
     assert await price(shelf, bad) == 100_00
     assert await shelf.db.fetchval("SELECT refused FROM document WHERE id = $1", bad) is None
+
+
+async def test_what_would_flood_the_dead_letters_stops_the_writing_of_it_and_of_nothing_else(
+    shelf: Shelf, people: NewPeople, stack: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead, "IN_A_ROW_MAX", 3)
+    [mina] = await people("mina", sellers=1)
+    real = await mina.post("/auctions", {"title": "Leica", "startingPrice": 100, "duration": 600})
+    shelf.source = await until(lambda: _source_of(stack, real["id"]))
+    bad, good = [shelf.new_id() for _ in range(9)], [shelf.new_id() for _ in range(9)]
+    await shelf.tell("auctions", [(key, (1, created(start_time="never"))) for key in bad])
+    await shelf.tell("auctions", [(key, (1, created())) for key in good])
+
+    with pytest.raises(dead.Flooded):
+        await shelf.writer().flush(shelf.db)
+
+    assert {await price(shelf, key) for key in good} == {100_00}
+    assert await shelf.db.fetchval("SELECT count(*) FROM document WHERE refused IS NOT NULL") == 3
+    assert await shelf.due() == 6
 
 
 async def _source_of(stack: Settings, auction: str) -> tuple[int, int] | None:
