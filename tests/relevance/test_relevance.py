@@ -64,8 +64,12 @@ async def shop(stack: Settings) -> AsyncIterator[Shop]:
         yield Shop(client, index, lots)
 
 
-async def test_what_is_wanted_comes_first(shop: Shop) -> None:
-    answers = [await shop.answers(wanted) for wanted in WANTED]
+@pytest.fixture(scope="module")
+async def answers(shop: Shop) -> list[Answered]:
+    return [await shop.answers(wanted) for wanted in WANTED]
+
+
+def test_what_is_wanted_comes_first(shop: Shop, answers: list[Answered]) -> None:
     mean = sum(answer.score for answer in answers) / len(answers)
     show(answers, mean)
 
@@ -75,8 +79,7 @@ async def test_what_is_wanted_comes_first(shop: Shop) -> None:
     assert min(answer.score for answer in answers) >= WORST_MIN
 
 
-async def test_the_very_first_is_what_was_asked_for(shop: Shop) -> None:
-    answers = [await shop.answers(wanted) for wanted in WANTED]
+def test_the_very_first_is_what_was_asked_for(shop: Shop, answers: list[Answered]) -> None:
     wrong = [
         (answer.wanted.query, answer.lots[0].title if answer.lots else None)
         for answer in answers
