@@ -90,12 +90,15 @@ class Index:
             raise _away(error) from error
 
     async def begin(self, kind: Kind) -> None:
-        """Make the first index of a kind with its alias, unless somebody just did; raises Unavailable."""
+        """Make the first index of a kind with its alias, or give the alias to the one that stands; raises Unavailable."""
         try:
             await self.make(kind, f"{kind}-1", alias=True)
         except BadRequestError as error:
             if error.error != "resource_already_exists_exception":
                 raise
+            # Most often another process made it just now.
+            if not await self.stands(kind):
+                await self.swap(kind, f"{kind}-1")
 
     async def make(self, kind: Kind, name: str, *, alias: bool = False) -> None:
         """Make an index for what this server can do; raises Unavailable, and BadRequestError when it stands."""
