@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from compose.settings import Settings
-from edge_api import search_index
+from edge_api import search_auctions, search_index
 from tests.conftest import NewPeople
 from tests.edge_api.real import RealEdge, running
 from tests.edge_api.waiting import found
@@ -146,6 +146,17 @@ async def test_a_slow_index_fills_no_edge(stack: Settings, monkeypatch: pytest.M
     assert (len(refused), len(still)) == (12, 8)
     assert others == [200] * len(ALL_ELSE)
     assert max(took for _, took in all_of_them) * 1000 < GIVEN_UP_MS_MAX
+
+
+async def test_nothing_found_is_an_answer_though_no_suggestion_comes_in_time(
+    stack: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_auctions, "HELP_S", 0.0)
+
+    async with running(stack) as real, real.client() as client:
+        answer = await client.get("/auctions?q=zzzqqqxxxjjjkkk")
+
+    assert (answer.status_code, answer.json()["items"], answer.json()["suggestion"]) == (200, [], None)
 
 
 async def test_an_index_that_is_not_made_yet_is_being_prepared(stack: Settings) -> None:
