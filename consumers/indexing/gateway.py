@@ -89,16 +89,13 @@ class Index:
         except (ApiError, TransportError) as error:
             raise _away(error) from error
 
-    async def begin(self, kind: Kind) -> None:
-        """Make the first index of a kind with its alias, or give the alias to the one that stands; raises Unavailable."""
+    async def free_name(self, kind: Kind) -> str:
+        """The name after those of all indices of a kind that stand; raises Unavailable."""
         try:
-            await self.make(kind, f"{kind}-1", alias=True)
-        except BadRequestError as error:
-            if error.error != "resource_already_exists_exception":
-                raise
-            # Most often another process made it just now.
-            if not await self.stands(kind):
-                await self.swap(kind, f"{kind}-1")
+            standing = await self.client.indices.get(index=f"{kind}-*", allow_no_indices=True)
+        except (ApiError, TransportError) as error:
+            raise _away(error) from error
+        return f"{kind}-{max((int(name.rpartition('-')[2]) for name in standing), default=0) + 1}"
 
     async def make(self, kind: Kind, name: str, *, alias: bool = False) -> None:
         """Make an index for what this server can do; raises Unavailable, and BadRequestError when it stands."""

@@ -1,6 +1,7 @@
 """What indexing keeps and reads in PostgreSQL."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -199,6 +200,19 @@ SELLERS_CHANGED = f"""
 async def sellers_changed(db: Database, seller_ids: Sequence[UUID]) -> None:
     """What these people sell is to be written anew."""
     await db.execute(SELLERS_CHANGED, list(seller_ids))
+
+
+FOUNDING = """
+    SELECT pg_advisory_xact_lock(hashtextextended('indexing: who makes an index', 0))
+"""
+
+
+@asynccontextmanager
+async def founding(db: Database) -> AsyncIterator[None]:
+    """While the block lasts no other process looks whether an index is missing, and makes it."""
+    async with db.acquire() as connection, connection.transaction():
+        await connection.execute(FOUNDING)
+        yield
 
 
 ALL_DUE = """

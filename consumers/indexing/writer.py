@@ -62,7 +62,6 @@ class Writer:
         self._standing = False
         self._active_until = 0.0
         self._woken = asyncio.Event()
-        self._founding = asyncio.Lock()
 
     def wake(self) -> None:
         """Say that a commit under way makes documents due."""
@@ -113,8 +112,8 @@ class Writer:
 
         Raises Unavailable and PushedBack when some are due again later, and what PostgreSQL raises.
         """
-        async with self._founding:
-            if not self._standing:
+        if not self._standing:
+            async with store.founding(db):
                 await self._stand(db)
         claimed = await store.claim(db, self._most, lease_s=LEASE_S)
         if not claimed:
@@ -132,8 +131,9 @@ class Writer:
             if not await self._index.stands(kind):
                 # In this order: if we die in between, everything is due once more, rather than never.
                 await store.all_due(db, kind)
-                await self._index.begin(kind)
-                log.info("index made", kind=kind)
+                name = await self._index.free_name(kind)
+                await self._index.make(kind, name, alias=True)
+                log.info("index made", index=name)
             elif reason := await self._index.extend(kind):
                 log.error("the index has another shape: run `marketplace index rebuild`", kind=kind, reason=reason)
         self._standing = True
