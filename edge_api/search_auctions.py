@@ -65,8 +65,7 @@ async def _page(edge: Edge, asked: AuctionsAsked, place: Place | None, at_ms: in
     if place is not None:
         found = await edge.search.next(place.pit, body)
         return found, search_cursor.later(place, found, asked.limit)
-    found, moment = await edge.search.first("auctions", body)
-    moment.kept |= len(found["hits"]["hits"]) > asked.limit
+    found = await edge.search.first("auctions", body)
     return found, search_cursor.earliest(found, asked.limit, at_ms)
 
 

@@ -176,22 +176,48 @@ async def _never_rich(_: search_index.SearchIndex) -> bool:
     return False
 
 
-async def test_a_page_that_was_left_too_long_is_asked_for_anew(stack: Settings, people: NewPeople) -> None:
+async def two_lenses(people: NewPeople) -> None:
     [mina] = await people("mina", sellers=1)
     for number in range(2):
         await mina.post("/auctions", {"title": f"Lens number {number}", "startingPrice": 5, "duration": 600})
-    asked = {"sort": "newest", "limit": "1"}
+
+
+async def first_of_two(client: httpx.AsyncClient) -> str:
+    """The cursor of a page of one, once there are two."""
+
+    async def cursor() -> str | None:
+        page = (await client.get("/auctions", params=ONE_EACH)).json()
+        return page["nextCursor"] and str(page["nextCursor"])
+
+    return await found(cursor)
+
+
+ONE_EACH = {"sort": "newest", "limit": "1"}
+
+
+async def test_everybody_has_a_second_page_however_many_search(
+    stack: Settings, people: NewPeople, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_index, "MOMENT_S", 0.0)  # Nobody shares a moment, each search replaces the last one's.
+    await two_lenses(people)
     async with running(stack) as real, real.client() as client:
+        cursors = await asyncio.gather(*(first_of_two(client) for _ in range(10)))
+        pages = await asyncio.gather(
+            *(client.get("/auctions", params={**ONE_EACH, "cursor": cursor}) for cursor in cursors)
+        )
 
-        async def two_pages() -> str | None:
-            page = (await client.get("/auctions", params=asked)).json()
-            return page["nextCursor"] and str(page["nextCursor"])
+    assert [page.status_code for page in pages] == [200] * 10
+    assert all(page.json()["items"] for page in pages)
 
-        cursor = await found(two_pages)
+
+async def test_a_page_that_was_left_too_long_is_asked_for_anew(stack: Settings, people: NewPeople) -> None:
+    await two_lenses(people)
+    async with running(stack) as real, real.client() as client:
+        cursor = await first_of_two(client)
         for moment in real.edge.search._moments.values():
             await real.edge.search._client.close_point_in_time(id=moment.pit)
-        late = await client.get("/auctions", params={**asked, "cursor": cursor})
-        again = await client.get("/auctions", params=asked)
+        late = await client.get("/auctions", params={**ONE_EACH, "cursor": cursor})
+        again = await client.get("/auctions", params=ONE_EACH)
 
     assert (late.status_code, late.json()["code"]) == (410, "cursor_expired")
     assert again.status_code == 200
