@@ -25,7 +25,7 @@ async def body_for(client: AsyncElasticsearch) -> dict[str, Any]:
 def richer_body() -> dict[str, Any]:
     """The index as the worker makes it for a server with stemmers; they leave words as they are, so that any server has them."""
     body = mapping.body("auctions", plugins=[mapping.ANALYSIS_MODULE])
-    body["settings"]["analysis"]["filter"]["english_stems"] = {"type": "lowercase"}
+    body["settings"]["analysis"]["filter"]["english_stems"] = {"type": "stop", "stopwords": "_none_"}
     return body
 
 
