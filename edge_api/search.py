@@ -57,8 +57,7 @@ async def _page_of_people(edge: Edge, asked: PeopleAsked, place: Place | None) -
     if place is not None:
         found = await edge.search.next(place.pit, body)
         return found, search_cursor.later(place, found, asked.limit)
-    found, moment = await edge.search.first("users", body)
-    moment.kept |= len(found["hits"]["hits"]) > asked.limit
+    found = await edge.search.first("users", body)
     return found, search_cursor.earliest(found, asked.limit, time_ms())
 
 

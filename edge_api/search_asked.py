@@ -1,6 +1,7 @@
 """What may be asked of the search, and its bounds; what is not in here cannot be asked."""
 
 import unicodedata
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
@@ -39,6 +40,12 @@ def _amount(value: object) -> object:
     return NumberText(value) if isinstance(value, str) else Decimal(str(value))
 
 
+def _near_now(at: datetime) -> datetime:
+    if not 1970 < at.year < 9999:
+        raise PydanticCustomError("time", "must be a time between 1971 and 9998")
+    return at
+
+
 Typed = Annotated[str, StringConstraints(max_length=QUERY_LENGTH_MAX), AfterValidator(_typed)]
 """Words to look for."""
 
@@ -67,7 +74,7 @@ class AuctionsAsked(Asked):
     tag: list[Tag] = Field(default_factory=list, max_length=CHOICES_MAX, description="All of these tags.")
     min_price: Amount | None = Field(None, description="The current price is this or more.")
     max_price: Amount | None = Field(None, description="The current price is this or less.")
-    ends_before: Time | None = Field(None, description="Ends before this time.")
+    ends_before: Annotated[Time, AfterValidator(_near_now)] | None = Field(None, description="Ends before this time.")
     sort: Sort | None = Field(
         None, description="With `q` by default `relevance`, else `ending`: the next to end first."
     )

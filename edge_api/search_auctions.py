@@ -1,8 +1,10 @@
 """GET /auctions as a search: the index finds and orders, what is shown of each auction is read where it is decided."""
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,12 +20,17 @@ from edge_api import (
 from edge_api.asked import json_response
 from edge_api.auction_shown import shown
 from edge_api.edge import Edge, edge_of
+from edge_api.problems import Problem
 from edge_api.search_asked import AuctionsAsked
 from edge_api.search_cursor import Place
 from edge_api.search_index import Found
 from edge_api.tokens import Caller
 from schemas.activity import SearchPerformed
 from schemas.envelope import new_command_id, time_ms
+
+HELP_S = 1.0
+
+log = structlog.get_logger("search")
 
 
 async def searched(request: Request, asked: AuctionsAsked, caller: Caller | None) -> Response:
@@ -34,7 +41,7 @@ async def searched(request: Request, asked: AuctionsAsked, caller: Caller | None
     found, here = await _page(edge, asked, place, at_ms)
     hits = found["hits"]["hits"]
     items = _highlighted(await _items(edge, hits[: asked.limit], caller), asked)
-    suggestion = await _suggestion(edge, asked, at_ms) if here.total == 0 and asked.q else None
+    suggestion = await _help(edge, asked, at_ms) if here.total == 0 and asked.q else None
     search_id = new_command_id()
     _tell(request, asked, here, search_id, found["took"], suggestion)
     return json_response(
@@ -58,8 +65,7 @@ async def _page(edge: Edge, asked: AuctionsAsked, place: Place | None, at_ms: in
     if place is not None:
         found = await edge.search.next(place.pit, body)
         return found, search_cursor.later(place, found, asked.limit)
-    found, moment = await edge.search.first("auctions", body)
-    moment.kept |= len(found["hits"]["hits"]) > asked.limit
+    found = await edge.search.first("auctions", body)
     return found, search_cursor.earliest(found, asked.limit, at_ms)
 
 
@@ -86,6 +92,16 @@ def _highlighted(items: list[dict[str, Any]], asked: AuctionsAsked) -> list[dict
         }
         for item in items
     ]
+
+
+async def _help(edge: Edge, asked: AuctionsAsked, at_ms: int) -> dict[str, Any] | None:
+    """A suggestion, if there is one soon: that nothing was found is an answer without it, too."""
+    try:
+        async with asyncio.timeout(HELP_S):
+            return await _suggestion(edge, asked, at_ms)
+    except (Problem, TimeoutError) as error:
+        log.info("no suggestion in time", reason=repr(error))
+        return None
 
 
 async def _suggestion(edge: Edge, asked: AuctionsAsked, at_ms: int) -> dict[str, Any] | None:

@@ -74,8 +74,8 @@ class SearchIndex:
             closing.cancel()
         await self._client.close()
 
-    async def first(self, kind: Kind, body: Body) -> tuple[Found, Moment]:
-        """The first page of a search and the moment it shows; raises Problem 503."""
+    async def first(self, kind: Kind, body: Body) -> Found:
+        """The first page of a search; its moment stays when there are more. Raises Problem 503."""
         async with self._bounded():
             try:
                 return await self._first(kind, body)
@@ -84,11 +84,13 @@ class SearchIndex:
                 self._moments.pop(kind, None)
                 return await self._first(kind, body)
 
-    async def _first(self, kind: Kind, body: Body) -> tuple[Found, Moment]:
+    async def _first(self, kind: Kind, body: Body) -> Found:
         moment = await self._moment(kind)
         moment.searching += 1
         try:
-            return await self._search(body, moment.pit), moment
+            found = await self._search(body, moment.pit)
+            moment.kept |= len(found["hits"]["hits"]) == body["size"]
+            return found
         finally:
             moment.searching -= 1
             self._let_go(kind, moment)

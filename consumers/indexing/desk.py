@@ -79,4 +79,4 @@ class Learner:
         known = [known_of(states[key], event) for key, event in changed.items()]
         if known:
             self._wake()
-        return Verdict(writes=[store.keep(self._kind, known, window_ms=self._window_ms)])
+        return Verdict(writes=store.keep(self._kind, known, window_ms=self._window_ms))

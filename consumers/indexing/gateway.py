@@ -89,13 +89,13 @@ class Index:
         except (ApiError, TransportError) as error:
             raise _away(error) from error
 
-    async def begin(self, kind: Kind) -> None:
-        """Make the first index of a kind with its alias, unless somebody just did; raises Unavailable."""
+    async def free_name(self, kind: Kind) -> str:
+        """The name after those of all indices of a kind that stand; raises Unavailable."""
         try:
-            await self.make(kind, f"{kind}-1", alias=True)
-        except BadRequestError as error:
-            if error.error != "resource_already_exists_exception":
-                raise
+            standing = await self.client.indices.get(index=f"{kind}-*", allow_no_indices=True)
+        except (ApiError, TransportError) as error:
+            raise _away(error) from error
+        return f"{kind}-{max((int(name.rpartition('-')[2]) for name in standing), default=0) + 1}"
 
     async def make(self, kind: Kind, name: str, *, alias: bool = False) -> None:
         """Make an index for what this server can do; raises Unavailable, and BadRequestError when it stands."""
@@ -151,7 +151,7 @@ class Index:
 
     async def _one_by_one(self, lines: Sequence[tuple[bytes, bytes]], error: ApiError) -> list[Outcome]:
         if len(lines) == 1:
-            return [Outcome(Fate.REFUSED, str(error.error))]
+            return [Outcome(Fate.REFUSED, f"index: {error.error}")]
         return [outcome for pair in lines for outcome in await self._bulk([pair])]
 
     async def behind(self, kind: Kind) -> str | None:
@@ -214,7 +214,7 @@ def _outcome(item: dict[str, Any]) -> Outcome:
     if status in _PASSING or status >= 500:
         return Outcome(Fate.LATER, reason)
     # The reason names fields and repeats what people wrote: only its kind goes further.
-    return Outcome(Fate.REFUSED, reason)
+    return Outcome(Fate.REFUSED, f"index: {reason}")
 
 
 def _away(error: Exception) -> Exception:

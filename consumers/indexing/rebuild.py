@@ -109,21 +109,16 @@ class Rebuild:
             return begun
         if begun is not None:
             await store.filled(self._db, self._kind, begun)
-        name = await self._free_name()
+        present = await self._index.behind(self._kind)
+        if present is not None:
+            # What an earlier rebuild had to leave to those who paged through it.
+            await self._index.tidy(self._kind, keep=present)
+        name = await self._index.free_name(self._kind)
         await self._index.make(self._kind, name)
         # Nobody searches it yet.
         await self._index.client.indices.put_settings(index=name, settings={"refresh_interval": "-1"})
         await store.fill(self._db, self._kind, name)
         return name
-
-    async def _free_name(self) -> str:
-        """The name after all that stand, and gone are those that an earlier rebuild left."""
-        present = await self._index.behind(self._kind)
-        if present is not None:
-            await self._index.tidy(self._kind, keep=present)
-        standing = await self._index.client.indices.get(index=f"{self._kind}-*", allow_no_indices=True)
-        numbers = [int(name.rpartition("-")[2]) for name in standing]
-        return f"{self._kind}-{max(numbers, default=0) + 1}"
 
     async def _replay(self, name: str) -> None:
         """Fold the topic anew, a partition at a time, and keep what comes of it."""

@@ -1,6 +1,7 @@
 """What indexing keeps and reads in PostgreSQL."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -31,20 +32,29 @@ class Known(NamedTuple):
 
 _ROWS = "unnest($2::uuid[], $3::uuid[], $4::bytea[], $5::bigint[], $6::int[], $7::bigint[])"
 
-# A document that is to be written already stays at its time; one that was written lately waits until its window is over.
 KEEP = f"""
-    INSERT INTO document AS d (kind, id, seller_id, state, version, src_partition, src_offset, due_at)
-    SELECT $1, r.*, now() FROM {_ROWS} r
+    INSERT INTO document AS d (kind, id, seller_id, state, version, src_partition, src_offset)
+    SELECT $1, r.* FROM {_ROWS} r
         ON CONFLICT (kind, id) DO UPDATE
        SET seller_id = excluded.seller_id, state = excluded.state, version = excluded.version,
-           src_partition = excluded.src_partition, src_offset = excluded.src_offset, marks = d.marks + 1,
-           due_at = coalesce(d.due_at, greatest(now(), d.written_at + $8 * interval '1 millisecond'))
+           src_partition = excluded.src_partition, src_offset = excluded.src_offset
 """  # noqa: S608 - names of ours
 
+# One that was written lately waits until its window is over; one that waits for something later than that (its start) does not.
+MARK = """
+    INSERT INTO due AS d (kind, id, at) SELECT $1, id, now() FROM unnest($2::uuid[]) id
+        ON CONFLICT (kind, id) DO UPDATE
+       SET marks = d.marks + 1, refused = NULL,
+           at = least(d.at, greatest(now(), d.written_at + $3 * interval '1 millisecond'))
+"""
 
-def keep(kind: Kind, known: Sequence[Known], *, window_ms: int) -> Write:
-    """The write that keeps states and has their documents written, each at most once in `window_ms`."""
-    return Write(KEEP, [(kind, *_columns(known), window_ms)] if known else [])
+
+def keep(kind: Kind, known: Sequence[Known], *, window_ms: int) -> list[Write]:
+    """The writes that keep states and have their documents written, each at most once in `window_ms`."""
+    if not known:
+        return []
+    columns = _columns(known)
+    return [Write(KEEP, [(kind, *columns)]), Write(MARK, [(kind, columns[0], window_ms)])]
 
 
 def _columns(known: Sequence[Known]) -> list[list[object]]:
@@ -70,9 +80,11 @@ async def keep_at_least(db: Database, kind: Kind, known: Sequence[Known]) -> Non
 _NOT_DURABLE = "(SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL"
 
 CLAIM = f"""
-    UPDATE document d SET due_at = now() + $2 * interval '1 second'
-      FROM (SELECT kind, id FROM document WHERE due_at <= now() ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED) due
-     WHERE d.kind = due.kind AND d.id = due.id AND {_NOT_DURABLE}
+    UPDATE due d SET leased_until = now() + $2 * interval '1 second'
+      FROM (SELECT kind, id FROM due
+             WHERE at <= now() AND (leased_until IS NULL OR leased_until <= now())
+             ORDER BY at LIMIT $1 FOR UPDATE SKIP LOCKED) next
+     WHERE d.kind = next.kind AND d.id = next.id AND {_NOT_DURABLE}
     RETURNING d.kind, d.id, d.marks, now() AS claimed_at
 """  # noqa: S608
 
@@ -115,17 +127,17 @@ async def read(db: Database, kinds: Sequence[str], ids: Sequence[UUID]) -> list[
 
 
 _LOCKED = """
-    WITH ended AS (SELECT * FROM unnest($1::text[], $2::uuid[], $3::bigint[], $4::timestamptz[]) AS e (kind, id, marks, at)),
-         locked AS (SELECT d.kind, d.id, e.marks AS seen, e.at FROM document d JOIN ended e USING (kind, id)
+    WITH ended AS (SELECT * FROM unnest($1::text[], $2::uuid[], $3::bigint[], $4::timestamptz[]) AS e (kind, id, marks, again)),
+         locked AS (SELECT d.kind, d.id, e.marks AS seen, e.again FROM due d JOIN ended e USING (kind, id)
                      ORDER BY d.kind, d.id FOR UPDATE OF d)
 """
 
 DONE = f"""
     {_LOCKED}
-    UPDATE document d
-       SET written_at = $5::timestamptz, refused = NULL,
-           due_at = CASE WHEN d.marks = l.seen THEN l.at
-                         ELSE greatest(now(), $5::timestamptz + $6 * interval '1 millisecond') END
+    UPDATE due d
+       SET written_at = $5::timestamptz, leased_until = NULL,
+           at = CASE WHEN d.marks = l.seen THEN l.again
+                     ELSE greatest(now(), $5::timestamptz + $6 * interval '1 millisecond') END
       FROM locked l WHERE d.kind = l.kind AND d.id = l.id AND {_NOT_DURABLE}
 """  # noqa: S608
 
@@ -144,7 +156,7 @@ async def done(
 
 LATER = f"""
     {_LOCKED}
-    UPDATE document d SET due_at = l.at FROM locked l WHERE d.kind = l.kind AND d.id = l.id
+    UPDATE due d SET at = l.again, leased_until = NULL FROM locked l WHERE d.kind = l.kind AND d.id = l.id
 """  # noqa: S608
 
 
@@ -156,7 +168,7 @@ async def later(db: Database, claimed: Sequence[Claimed], at: datetime) -> None:
 
 
 REFUSED = """
-    UPDATE document SET refused = $4, due_at = CASE WHEN marks = $3 THEN NULL ELSE now() END
+    UPDATE due SET refused = $4, leased_until = NULL, at = CASE WHEN marks = $3 THEN NULL ELSE now() END
      WHERE kind = $1 AND id = $2
 """
 
@@ -178,8 +190,9 @@ async def refused(db: Database, claimed: Claimed, reason: str) -> None:
 
 
 SELLERS_CHANGED = f"""
-    UPDATE document SET marks = marks + 1, due_at = coalesce(due_at, now())
-     WHERE (kind, id) IN (SELECT kind, id FROM document WHERE seller_id = ANY($1) ORDER BY kind, id FOR UPDATE)
+    UPDATE due SET marks = marks + 1, at = least(at, now())
+     WHERE (kind, id) IN (SELECT u.kind, u.id FROM document d JOIN due u USING (kind, id)
+                           WHERE d.seller_id = ANY($1) ORDER BY u.kind, u.id FOR UPDATE OF u)
        AND {_NOT_DURABLE}
 """  # noqa: S608
 
@@ -189,8 +202,22 @@ async def sellers_changed(db: Database, seller_ids: Sequence[UUID]) -> None:
     await db.execute(SELLERS_CHANGED, list(seller_ids))
 
 
+FOUNDING = """
+    SELECT pg_advisory_xact_lock(hashtextextended('indexing: who makes an index', 0))
+"""
+
+
+@asynccontextmanager
+async def founding(db: Database) -> AsyncIterator[None]:
+    """While the block lasts no other process looks whether an index is missing, and makes it."""
+    async with db.acquire() as connection, connection.transaction():
+        await connection.execute(FOUNDING)
+        yield
+
+
 ALL_DUE = """
-    UPDATE document SET marks = marks + 1, due_at = now() WHERE kind = $1
+    INSERT INTO due AS d (kind, id, at) SELECT kind, id, now() FROM document WHERE kind = $1 ORDER BY id
+        ON CONFLICT (kind, id) DO UPDATE SET marks = d.marks + 1, at = now()
 """
 
 
@@ -210,8 +237,8 @@ async def filling(db: Database) -> dict[Kind, str]:
 
 
 BACKLOG = """
-    SELECT count(*) AS due, coalesce(extract(epoch FROM now() - min(due_at)), 0)::float AS oldest_s
-      FROM document WHERE due_at <= now()
+    SELECT count(*) AS due, coalesce(extract(epoch FROM now() - min(at)), 0)::float AS oldest_s
+      FROM due WHERE at <= now()
 """
 
 

@@ -6,7 +6,7 @@ undone; two who write the same document cannot do harm, since the index keeps th
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -62,7 +62,6 @@ class Writer:
         self._standing = False
         self._active_until = 0.0
         self._woken = asyncio.Event()
-        self._founding = asyncio.Lock()
 
     def wake(self) -> None:
         """Say that a commit under way makes documents due."""
@@ -113,8 +112,8 @@ class Writer:
 
         Raises Unavailable and PushedBack when some are due again later, and what PostgreSQL raises.
         """
-        async with self._founding:
-            if not self._standing:
+        if not self._standing:
+            async with store.founding(db):
                 await self._stand(db)
         claimed = await store.claim(db, self._most, lease_s=LEASE_S)
         if not claimed:
@@ -132,8 +131,9 @@ class Writer:
             if not await self._index.stands(kind):
                 # In this order: if we die in between, everything is due once more, rather than never.
                 await store.all_due(db, kind)
-                await self._index.begin(kind)
-                log.info("index made", kind=kind)
+                name = await self._index.free_name(kind)
+                await self._index.make(kind, name, alias=True)
+                log.info("index made", index=name)
             elif reason := await self._index.extend(kind):
                 log.error("the index has another shape: run `marketplace index rebuild`", kind=kind, reason=reason)
         self._standing = True
@@ -145,50 +145,36 @@ class Writer:
             await store.sellers_changed(db, people)
         facts = await store.read(db, [one.kind for one in claimed], [one.id for one in claimed])
         filling = await store.filling(db)
-        shown = await self._shown(db, claimed, facts)
+        shown, outcomes = _made(claimed, facts)
         operations = [
             (one, operation)
-            for one, document in shown
+            for one, document in shown.items()
             if document is not None
             for operation in _operations(one, document, filling.get(one.kind))
         ]
         with BULK_SECONDS.time():
-            outcomes = await self._index.write([operation for _, operation in operations])
-        await self._end(db, shown, _worst([one for one, _ in operations], outcomes))
-
-    async def _shown(
-        self, db: Database, claimed: Sequence[Claimed], facts: Sequence[store.Facts]
-    ) -> list[tuple[Claimed, Shown | None]]:
-        known = {(fact.kind, fact.id): fact for fact in facts}
-        shown: list[tuple[Claimed, Shown | None]] = []
-        now_ms = time_ms()
-        for one in claimed:
-            try:
-                shown.append((one, document_of(known[one.kind, one.id], now_ms=now_ms)))
-            except Exception as error:  # noqa: BLE001 - a bug with one document must not hold up the others.
-                await self._refuse(db, one, f"bug: {place_of(error)}")
-        return shown
+            written = await self._index.write([operation for _, operation in operations])
+        outcomes |= _worst([one for one, _ in operations], written)
+        await self._end(db, shown, {one: outcomes.get(one, Outcome(Fate.STANDS)) for one in claimed})
 
     async def _end(
-        self, db: Database, shown: Sequence[tuple[Claimed, Shown | None]], outcomes: dict[Claimed, Outcome]
+        self, db: Database, shown: Mapping[Claimed, Shown | None], outcomes: Mapping[Claimed, Outcome]
     ) -> None:
-        fate = {one: outcomes.get(one, Outcome(Fate.STANDS)) for one, _ in shown}
-        stand = [(one, document) for one, document in shown if fate[one].fate is Fate.STANDS]
-        await store.done(
-            db, [one for one, _ in stand], [_again_at(document) for _, document in stand], window_ms=self._window_ms
-        )
+        stand = [one for one, outcome in outcomes.items() if outcome.fate is Fate.STANDS]
+        await store.done(db, stand, [_again_at(shown[one]) for one in stand], window_ms=self._window_ms)
         for kind in KINDS:
-            count = sum(one.kind == kind for one, _ in stand)
+            count = sum(one.kind == kind for one in stand)
             WRITTEN.labels(kind).inc(count)
             self._burials.count(kind, count)
-        for one, outcome in fate.items():
+        back = [one for one, outcome in outcomes.items() if outcome.fate in (Fate.LATER, Fate.HOMELESS)]
+        await self._later(db, back)
+        # Last, since the dead letters may be full.
+        for one, outcome in outcomes.items():
             if outcome.fate is Fate.REFUSED:
-                await self._refuse(db, one, f"index: {outcome.reason}")
-        back = [one for one, outcome in fate.items() if outcome.fate in (Fate.LATER, Fate.HOMELESS)]
+                await self._refuse(db, one, outcome.reason)
         if back:
-            self._standing = self._standing and all(fate[one].fate is not Fate.HOMELESS for one in back)
-            await self._later(db, back)
-            raise PushedBack(f"{len(back)} documents, {fate[back[0]].reason}")
+            self._standing = self._standing and all(outcomes[one].fate is not Fate.HOMELESS for one in back)
+            raise PushedBack(f"{len(back)} documents, {outcomes[back[0]].reason}")
 
     async def _later(self, db: Database, claimed: Sequence[Claimed]) -> None:
         for kind in KINDS:
@@ -213,6 +199,22 @@ class Writer:
                 DUE.set(due)
                 OLDEST_DUE.set(oldest_s)
             await asyncio.sleep(REPORT_EVERY_S)
+
+
+def _made(
+    claimed: Sequence[Claimed], facts: Sequence[store.Facts]
+) -> tuple[dict[Claimed, Shown | None], dict[Claimed, Outcome]]:
+    """The documents of what was claimed, and what cannot be made: a bug with one must not hold up the others."""
+    known = {(fact.kind, fact.id): fact for fact in facts}
+    shown: dict[Claimed, Shown | None] = {}
+    failed: dict[Claimed, Outcome] = {}
+    now_ms = time_ms()
+    for one in claimed:
+        try:
+            shown[one] = document_of(known[one.kind, one.id], now_ms=now_ms)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told and the event behind it put aside.
+            failed[one] = Outcome(Fate.REFUSED, f"bug: {place_of(error)}")
+    return shown, failed
 
 
 def document_of(facts: store.Facts, *, now_ms: int) -> Shown | None:

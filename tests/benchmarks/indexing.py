@@ -30,10 +30,10 @@ FRESH_OVER_REFRESH_MS_MAX = 300
 BIDS_PER_S = 200
 PEER_INDEX = "peer-1"
 
-WAITING = "SELECT count(*) FROM indexing.document WHERE due_at IS NOT NULL"
+WAITING = "SELECT count(*) FROM indexing.due WHERE at IS NOT NULL"
 KNOWN = "SELECT count(*) FROM indexing.document WHERE kind = 'auctions'"
 LEARNT = "SELECT coalesce(sum(next_offset), 0) FROM indexing.offsets WHERE topic = 'auction-events'"
-FORGET = "TRUNCATE indexing.document, indexing.offsets, indexing.filling, indexing.replayed"
+FORGET = "TRUNCATE indexing.document, indexing.due, indexing.offsets, indexing.filling, indexing.replayed"
 
 
 class Market:

@@ -46,6 +46,8 @@ BAD: tuple[tuple[str, dict[str, Any]], ...] = (
     ("maxPrice", {"maxPrice": "99999999999"}),
     ("endsBefore", {"endsBefore": "tomorrow"}),
     ("endsBefore", {"endsBefore": "1800000000"}),
+    ("endsBefore", {"endsBefore": "0001-01-01T00:00:00+14:00"}),
+    ("endsBefore", {"endsBefore": "9999-12-31T23:59:59-14:00"}),
     ("sort", {"sort": "_script"}),
     ("sort", {"sort": "price_asc,_doc"}),
     ("facets", {"facets": "all of them"}),

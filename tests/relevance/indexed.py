@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
 from elasticsearch import AsyncElasticsearch
@@ -14,13 +15,24 @@ from schemas.envelope import print_time
 from tests.relevance.catalogue import NOW_MS, Lot
 
 
-@asynccontextmanager
-async def index_of(client: AsyncElasticsearch, lots: list[Lot]) -> AsyncIterator[str]:
-    """Name of an index that holds the lots, as long as the block lasts."""
-    name = f"auctions-relevance-{uuid4().hex[:8]}"
+async def body_for(client: AsyncElasticsearch) -> dict[str, Any]:
+    """The index as the worker makes it for this server."""
     nodes = (await client.nodes.info(metric="plugins"))["nodes"].values()
     plugins = [part["name"] for node in nodes for kind in ("modules", "plugins") for part in node[kind]]
-    body = mapping.body("auctions", plugins=plugins)
+    return mapping.body("auctions", plugins=plugins)
+
+
+def richer_body() -> dict[str, Any]:
+    """The index as the worker makes it for a server with stemmers; they leave words as they are, so that any server has them."""
+    body = mapping.body("auctions", plugins=[mapping.ANALYSIS_MODULE])
+    body["settings"]["analysis"]["filter"]["english_stems"] = {"type": "stop", "stopwords": "_none_"}
+    return body
+
+
+@asynccontextmanager
+async def index_of(client: AsyncElasticsearch, lots: list[Lot], body: dict[str, Any]) -> AsyncIterator[str]:
+    """Name of an index that holds the lots, as long as the block lasts."""
+    name = f"auctions-relevance-{uuid4().hex[:8]}"
     await client.indices.create(index=name, settings=body["settings"], mappings=body["mappings"])
     try:
         await async_bulk(client, ({"_index": name, "_id": str(lot.id), "_source": document(lot)} for lot in lots))
@@ -30,7 +42,7 @@ async def index_of(client: AsyncElasticsearch, lots: list[Lot]) -> AsyncIterator
         await client.indices.delete(index=name)
 
 
-def document(lot: Lot) -> dict[str, object]:
+def document(lot: Lot) -> dict[str, Any]:
     """The document of a lot."""
     seller = fold_person(Person(), said.UserRegistered(lot.seller, ["seller"], print_time(lot.created_ms)), 1)
     auction = Auction()

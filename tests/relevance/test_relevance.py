@@ -12,7 +12,7 @@ from compose.settings import Settings
 from edge_api import search_query
 from edge_api.search_asked import AuctionsAsked
 from tests.relevance.catalogue import NOW_MS, SIZE, Lot, catalogue, like
-from tests.relevance.indexed import index_of
+from tests.relevance.indexed import body_for, index_of, richer_body
 from tests.relevance.ndcg import DEPTH, ndcg
 from tests.relevance.wanted import WANTED, Wanted
 
@@ -59,13 +59,17 @@ async def shop(stack: Settings) -> AsyncIterator[Shop]:
     lots = catalogue()
     async with (
         AsyncElasticsearch(stack.elasticsearch_url.get_secret_value(), request_timeout=30) as client,
-        index_of(client, lots) as index,
+        index_of(client, lots, await body_for(client)) as index,
     ):
         yield Shop(client, index, lots)
 
 
-async def test_what_is_wanted_comes_first(shop: Shop) -> None:
-    answers = [await shop.answers(wanted) for wanted in WANTED]
+@pytest.fixture(scope="module")
+async def answers(shop: Shop) -> list[Answered]:
+    return [await shop.answers(wanted) for wanted in WANTED]
+
+
+def test_what_is_wanted_comes_first(shop: Shop, answers: list[Answered]) -> None:
     mean = sum(answer.score for answer in answers) / len(answers)
     show(answers, mean)
 
@@ -75,8 +79,7 @@ async def test_what_is_wanted_comes_first(shop: Shop) -> None:
     assert min(answer.score for answer in answers) >= WORST_MIN
 
 
-async def test_the_very_first_is_what_was_asked_for(shop: Shop) -> None:
-    answers = [await shop.answers(wanted) for wanted in WANTED]
+def test_the_very_first_is_what_was_asked_for(shop: Shop, answers: list[Answered]) -> None:
     wrong = [
         (answer.wanted.query, answer.lots[0].title if answer.lots else None)
         for answer in answers
@@ -125,6 +128,21 @@ async def test_an_order_holds(shop: Shop, order: str, by: object) -> None:
 
     ranks = [by(lot) for lot in shop.lots if lot.category == "guitars" and lot.status == "live"]
     assert [by(lot) for lot in found] == sorted(ranks)[:DEPTH]
+
+
+async def test_an_index_that_knows_stems_is_asked_for_them(stack: Settings) -> None:
+    lots = list(like(catalogue(), category="knives"))
+    question = search_query.auctions(AuctionsAsked(q="opinel knife", limit=50), NOW_MS, stems=True)
+
+    async with (
+        AsyncElasticsearch(stack.elasticsearch_url.get_secret_value()) as client,
+        index_of(client, lots, richer_body()) as index,
+    ):
+        found = await client.search(index=index, body=question)
+
+    opinels = {str(lot.id) for lot in like(lots, maker="Opinel", part="")}
+    assert {hit["_id"] for hit in found["hits"]["hits"]} >= opinels
+    assert "search.title.stems" in str(question)
 
 
 def show(answers: list[Answered], mean: float) -> None:

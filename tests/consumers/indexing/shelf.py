@@ -68,21 +68,19 @@ class Shelf:
 
     async def due(self) -> int:
         """Documents that are still to be written, now or later."""
-        count: int = await self.db.fetchval("SELECT count(*) FROM document WHERE due_at IS NOT NULL")
+        count: int = await self.db.fetchval("SELECT count(*) FROM due WHERE at IS NOT NULL")
         return count
 
     async def all_at_once(self) -> None:
         """Let no window or lease be waited for."""
-        await self.db.execute(
-            "UPDATE document SET due_at = now() - interval '1 s', written_at = NULL WHERE due_at IS NOT NULL"
-        )
+        await self.db.execute("UPDATE due SET at = now(), leased_until = NULL, written_at = NULL WHERE at IS NOT NULL")
 
     async def clear(self) -> None:
         """Know nothing any more, and take away what was written."""
         self.proxy.mood = "open"
         self.proxy.writes.clear()
         self.proxy.bulks.clear()
-        await self.db.execute("TRUNCATE document, filling, replayed")
+        await self.db.execute("TRUNCATE document, due, filling, replayed")
         gone = [{"delete": {"_index": kind, "_id": str(key)}} for kind, key in self._ids]
         self._ids.clear()
         if gone:
