@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from compose.progress import Steps
-from compose.servers import kafka, postgres
+from compose.servers import cdn, kafka, postgres
 from compose.trouble import Trouble
 
 POLICY = Path("/usr/sbin/policy-rc.d")
@@ -23,7 +23,7 @@ POLICY_TEXT = """\
 exit 101
 """
 NO_CLUSTER = Path("/etc/postgresql-common/createcluster.d/no-cluster-from-compose-local.conf")
-SERVICES = {"postgresql": "postgresql", "redis-server": "redis-server"}
+SERVICES = {"postgresql": "postgresql", "redis-server": "redis-server", "nginx": "nginx"}
 
 
 def java_version(java: str) -> int:
@@ -44,6 +44,10 @@ def missing(*, servers: bool, jars: bool, venv: bool, browser: bool) -> list[str
     if servers:
         packages += [] if postgres.binary("postgres") else ["postgresql"]
         packages += [] if shutil.which("redis-server") else ["redis-server"]
+        packages += [] if shutil.which("ffmpeg") and shutil.which("ffprobe") else ["ffmpeg"]
+        packages += [] if shutil.which("bwrap") else ["bubblewrap"]
+        packages += cdn.missing()
+        packages += [] if shutil.which("openssl") else ["openssl"]
         packages += [] if java and java_version(java) >= kafka.JAVA_MIN else ["default-jre-headless"]
     if jars:
         packages += [] if shutil.which("mvn") else ["maven"]

@@ -15,7 +15,7 @@ POM = ROOT / "compose" / "pom.xml"
 SUMS = ROOT / "compose" / "maven.sha256"
 LIBRARY = ROOT / ".local" / "lib"
 # Profile of the POM, and so folder of the library; the name people know it by; the POM's property with its version.
-PARTS = {"kafka": ("Kafka", "kafka.version")}
+PARTS = {"kafka": ("Kafka", "kafka.version"), "s3": ("s3proxy", "s3proxy.version")}
 
 
 def title(part: str) -> str:

@@ -28,6 +28,16 @@ PROGRAMS: tuple[Program, ...] = (
     Program("postgres", "server", "what was decided"),
     Program("redis", "server", "current prices, limits, tickets"),
     Program("kafka", "server", "commands and events on their way"),
+    Program("s3", "server", "films and pictures"),
+    Program("cdn", "server", "stand-in for CloudFront: films and pictures, signed", people=True),
+    Program(
+        "cloudfront",
+        "process",
+        "stand-in for CloudFront's API: invalidations",
+        "compose.sandboxes.cloudfront",
+        people=True,
+        internal=False,
+    ),
     Program("topics", "once", "creates the topics", "topics.create", needs=("kafka",)),
     Program(
         "sendgrid",
@@ -44,6 +54,17 @@ PROGRAMS: tuple[Program, ...] = (
     ),
     Program(
         "notifications", "process", "writes to people", "consumers.notifications", ("topics", *SERVERS), scalable=True
+    ),
+    Program(
+        "transcoding",
+        "process",
+        "films to HLS, pictures to sizes",
+        "consumers.transcoding",
+        ("topics", "s3", *SERVERS),
+        scalable=True,
+    ),
+    Program(
+        "marker", "process", "viewers' own renditions, just in time", "consumers.transcoding.marking", ("s3", "postgres")
     ),
     Program("clock", "process", "says when time is up", "producers.clock", ("topics", *SERVERS), scalable=True),
     Program("live", "process", "WebSocket", "edge_api.live", ("topics", *SERVERS), people=True),

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from compose.servers import kafka, postgres, redis
+from compose.servers import cdn, kafka, postgres, redis, s3
 from compose.stack import Stack
 
 
@@ -23,4 +23,6 @@ SERVERS = {
     "postgres": Server(postgres.prepare, postgres.command, postgres.ready, ("postgres",), "INT"),
     "redis": Server(redis.prepare, redis.command, redis.ready, ("redis",)),
     "kafka": Server(kafka.prepare, kafka.command, kafka.ready, ("kafka", "kafka-controller")),
+    "cdn": Server(cdn.prepare, cdn.command, cdn.ready, ("cdn",)),
+    "s3": Server(s3.prepare, s3.command, s3.ready, ("s3",)),
 }

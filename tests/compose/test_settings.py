@@ -17,9 +17,11 @@ SOUND = {
     "EMAIL_HASH_KEY": KEY,
     "PSEUDONYM_KEY": KEY,
     "SENDGRID_API_KEY": "SG.a-long-enough-key",
+    "S3_ACCESS_KEY": "long-enough-access-key",
+    "S3_SECRET_KEY": "long-enough-secret-key",
     **{
         f"POSTGRES_PASSWORD_{role}": "long-enough-password"
-        for role in ("EDGE", "CLOCK", "BIDS", "ACCOUNTS", "NOTIFICATIONS", "ADMIN")
+        for role in ("EDGE", "CLOCK", "BIDS", "ACCOUNTS", "NOTIFICATIONS", "TRANSCODING", "ADMIN")
     },
 }
 
