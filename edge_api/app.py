@@ -18,7 +18,9 @@ from edge_api import (
     openapi,
     pages,
     people,
+    streams,
     tickets,
+    timelines,
 )
 from edge_api.edge import Edge
 from edge_api.front_door import FrontDoor
@@ -37,6 +39,8 @@ ROUTERS = (
     auth.routes,
     command_status.routes,
     tickets.routes,
+    streams.routes,
+    timelines.routes,
     openapi.routes,
 )
 

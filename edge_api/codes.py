@@ -73,6 +73,15 @@ CODES: dict[str, Code] = {
     "seller_cancelled_bids_recently": Code(409, "The seller cancelled bids less than 12 hours ago"),
     "has_qualifying_bid": Code(409, "A bid qualifies"),
     "no_qualifying_bid": Code(409, "No bid qualifies"),
+    # Videos.
+    "video_not_found": Code(404, "There is no such video"),
+    "video_not_ready": Code(409, "The video cannot be played"),
+    # Watching.
+    "video_withdrawn": Code(410, "The video was withdrawn"),
+    "quality_not_available": Code(404, "The video has no such quality"),
+    "stream_expired": Code(410, "The address is no longer good"),
+    "too_many_marked": Code(429, "Too many marked renditions"),
+    "auction_not_ended": Code(409, "The auction is not over"),
     # Commands.
     "idempotency_conflict": Code(409, "The Idempotency-Key was used for another request"),
     "deadline_passed": Code(409, "The command came too late to be judged"),

@@ -16,6 +16,7 @@ from starlette.requests import HTTPConnection
 
 from compose.settings import Settings
 from edge_api.admission import Admission
+from edge_api.cdn import Cdn
 from edge_api.outage import AWAY
 from edge_api.tokens import RefreshTokens, Tokens
 from producers.commands import Commands
@@ -45,6 +46,7 @@ class Edge:
         self.admission = Admission(self.redis, settings)
         self.tokens = Tokens(settings)
         self.refresh_tokens = RefreshTokens(settings)
+        self.cdn = Cdn(settings)
         self.seal = TopicSeal(settings.keys_of_seals)
         self.user_keys = UserKeys(settings.keys_of_seals)
         self._email_key = settings.email_hash_secret

@@ -8,6 +8,7 @@ _AUCTION, _BID, _ALIAS = (
     "5f0c7a52-6f5b-5d2e-9a76-0f6f6b0c9d11",
     "b7b1c1de-3c4f-8a12-9d5e-7f6a5b4c3d2e",
 )
+_VIDEO = "01923f72-4b5c-7d6e-8f70-818283848586"
 _COMMAND = "01923f71-0a0b-7c0d-8e0f-101112131415"
 _OPENED, _ENDS, _NOW = "2026-03-01T18:00:00.000Z", "2026-03-01T19:00:00.000Z", "2026-03-01T18:20:11.482Z"
 _CODE = {"code": "followed"}
@@ -173,6 +174,13 @@ EXAMPLES: dict[str, Any] = {
         "finalPrice": 300.0,
         "currency": "USD",
         "seq": 7,
+    },
+    "Stream": {
+        "url": f"https://cdn.example.org/play/{_VIDEO}/auto/master.m3u8?until=1772388011&Expires=1772388011&Signature=a&Key-Pair-Id=K",
+        "expiresAt": "2026-03-01T18:50:11.000Z",
+        "qualities": ["360p", "480p", "720p"],
+        "posterUrl": f"https://cdn.example.org/videos/{_VIDEO}/0f.jpg?Expires=1772388011&Signature=a&Key-Pair-Id=K",
+        "storyboardUrl": None,
     },
     "ServerTime": {"serverTime": _NOW},
     "LiveTicket": {

@@ -39,6 +39,8 @@ CREATE TABLE IF NOT EXISTS listing (
     created_at     timestamptz NOT NULL
 );
 CREATE INDEX IF NOT EXISTS listing_seller ON listing (seller_id, created_at DESC, auction_id);
+-- Which auctions show a film, for the right to watch it.
+CREATE INDEX IF NOT EXISTS listing_video ON listing (video_id) WHERE video_id IS NOT NULL;
 
 -- Who bids where, for "my bids" and for finding the person behind a pseudonym of an auction.
 CREATE TABLE IF NOT EXISTS participation (
