@@ -51,7 +51,7 @@ def picture_arguments(
     outputs = []
     above = list(reversed(rungs))
     for rung in above:
-        picture = _fitted(picture, film, rung) if rung is above[0] else _scaled(picture, rung)
+        picture = fitted(picture, film, rung.width, rung.height) if rung is above[0] else _scaled(picture, rung)
         mine = picture
         if rung is not above[-1]:
             both = picture.filter_multi_output("split")
@@ -87,10 +87,10 @@ def _entry(film: Film, starts_s: float) -> dict[str, Any]:
     return {"seek_timestamp": 1, "noaccurate_seek": None, "ss": f"{film.start_s + at_s + late_s:.6f}"}
 
 
-def _fitted(picture: Any, film: Film, rung: Rung) -> Any:
-    """Scaled to a rung, in 8 bits of BT.709 or BT.601 and with square pixels."""
+def fitted(picture: Any, film: Film, width: int, height: int) -> Any:
+    """Scaled to a size, in 8 bits of BT.709 or BT.601 and with square pixels."""
     matrix = {} if film.matrix in _KEPT_MATRICES or not _is_plain(film) else {"out_color_matrix": "bt709"}
-    picture = picture.filter("scale", rung.width, rung.height, flags="bicubic", out_range="tv", **matrix)
+    picture = picture.filter("scale", width, height, flags="bicubic", out_range="tv", **matrix)
     if film.light != "sdr":
         picture = _toned(picture, film)
     elif not _is_plain(film):

@@ -43,9 +43,9 @@ def container_of(path: Path) -> Container:
 
 
 def picture_kind_of(path: Path) -> PictureKind:
-    """The kind of a still picture; raises Unfit `not_a_picture` or `empty`."""
+    """The kind of a still picture; raises Unfit (`not_a_picture`, `moving_picture`, `empty`)."""
     with path.open("rb") as file:
-        head = file.read(32)
+        head = file.read(32).ljust(32, b"\0") if path.stat().st_size else b""
     if not head:
         raise Unfit("empty")
     if head[:3] == b"\xff\xd8\xff":
@@ -53,6 +53,8 @@ def picture_kind_of(path: Path) -> PictureKind:
     if head[:8] == b"\x89PNG\r\n\x1a\n":
         return "png"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        if head[12:16] == b"VP8X" and head[20] & 0x02:
+            raise Unfit("moving_picture")
         return "webp"
     raise Unfit("not_a_picture", head[:16].hex())
 

@@ -23,6 +23,7 @@ REASONS: Final = {
     "too_many_streams": "The file holds too many tracks: please export it with one picture and one sound.",
     "too_many_frames": "The film has more pictures per second than we can take.",
     "too_costly": "It took too long to read this film. Please export it again in a usual format.",
+    "moving_picture": "Moving pictures are not taken here: please send a still one.",
     "not_a_picture": "This is not a picture that we know: please send a JPEG, PNG or WebP file.",
 }
 
