@@ -53,7 +53,7 @@ SECRETS_NEEDED: dict[str, tuple[str, ...]] = {
         "cdn_api_access_key",
         "cdn_api_secret_key",
     ),
-    "marker": ("postgres_password_transcoding", "s3_access_key", "s3_secret_key"),
+    "marker": ("postgres_password_transcoding", "s3_access_key", "s3_secret_key", "cdn_origin_secret"),
     "cloudfront": ("cdn_api_access_key", "cdn_api_secret_key"),
     "sendgrid": ("sendgrid_api_key",),
     "topics": (),
