@@ -21,14 +21,17 @@ from edge_api.visit import visit_of
 from schemas.envelope import Reply
 from schemas.registry import MESSAGES
 from schemas.sealed import CannotOpen
-from topics.catalog import AUCTION_COMMANDS
+from topics.catalog import AUCTION_COMMANDS, VIDEO_COMMANDS
 
 routes = router("commands")
 
 AT_BIDS = "SELECT command_type, aggregate, actor, reply FROM bids.command_view WHERE command_id = $1"
 AT_ACCOUNTS = "SELECT command_type, aggregate, actor, reply FROM accounts.command_view WHERE command_id = $1"
 
+AT_TRANSCODING = "SELECT command_type, aggregate, actor, reply FROM transcoding.command_view WHERE command_id = $1"
+
 OF_BIDS = frozenset(message.name for message in MESSAGES if message.topic == AUCTION_COMMANDS.name)
+OF_TRANSCODING = frozenset(message.name for message in MESSAGES if message.topic == VIDEO_COMMANDS.name)
 
 REFUSALS = tuple(code for code, told in CODES.items() if 401 <= told.status <= 429 and code != "login_required")
 
@@ -64,7 +67,7 @@ async def _kept(edge: Edge, command_id: UUID) -> Asked | None:
 
 
 async def _decided(edge: Edge, command_id: UUID, kept: Asked | None) -> asyncpg.Record | None:
-    # Whose log holds it follows from what was asked; without that both are looked at.
+    # Whose log holds it follows from what was asked; without that all are looked at.
     for sql in _places(kept):
         if (row := await edge.row(sql, command_id)) is not None:
             return row
@@ -73,7 +76,9 @@ async def _decided(edge: Edge, command_id: UUID, kept: Asked | None) -> asyncpg.
 
 def _places(kept: Asked | None) -> tuple[str, ...]:
     if kept is None:
-        return AT_BIDS, AT_ACCOUNTS
+        return AT_BIDS, AT_ACCOUNTS, AT_TRANSCODING
+    if kept.name in OF_TRANSCODING:
+        return (AT_TRANSCODING,)
     return (AT_BIDS,) if kept.name in OF_BIDS else (AT_ACCOUNTS,)
 
 

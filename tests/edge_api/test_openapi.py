@@ -9,12 +9,12 @@ import pytest
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
-from edge_api import shapes
+from edge_api import shapes, upload_shapes
 from edge_api.app import api
 from edge_api.codes import CODES
 from edge_api.examples import EXAMPLES
 from edge_api.openapi import describe
-from schemas import auctions, users
+from schemas import auctions, users, videos
 from tests.edge_api.doorway import Doorway
 
 pytestmark = pytest.mark.quick
@@ -29,7 +29,10 @@ ROUTES_OF_API_MD = """
     POST /auctions/{}/publish, POST /auctions/{}/cancel, POST /auctions/{}/end, POST /auctions/{}/buy-now,
     PUT /auctions/{}/reserve, POST /auctions/{}/blocked, POST /auctions/{}/watch, DELETE /auctions/{}/watch,
     POST /auctions/{}/bids, GET /auctions/{}/bids, DELETE /auctions/{}/bids/{}, GET /commands/{}, GET /time,
-    POST /live/ticket, GET /videos/{}/stream, GET /auctions/{}/timeline
+    POST /live/ticket, GET /videos/{}/stream, GET /auctions/{}/timeline,
+    POST /videos/upload, GET /videos, GET /videos/{}, DELETE /videos/{}, GET /videos/{}/upload, POST /videos/{}/complete,
+    POST /videos/{}/withdraw, POST /users/me/avatar, DELETE /users/me/avatar, GET /auctions/{}/pictures,
+    POST /auctions/{}/pictures, GET /pictures/{}, DELETE /pictures/{}, GET /pictures/{}/upload, POST /pictures/{}/complete
 """
 
 
@@ -116,7 +119,7 @@ def test_every_code_that_the_edge_raises_is_in_the_table() -> None:
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_is_what_it_is_an_example_of(name: str) -> None:
     model: type[BaseModel] = next(
-        getattr(module, name) for module in (shapes, auctions, users) if hasattr(module, name)
+        getattr(module, name) for module in (shapes, upload_shapes, auctions, users, videos) if hasattr(module, name)
     )
 
     model.model_validate(EXAMPLES[name])
