@@ -18,9 +18,11 @@ from edge_api import (
     openapi,
     pages,
     people,
+    pictures,
     streams,
     tickets,
     timelines,
+    videos,
 )
 from edge_api.edge import Edge
 from edge_api.front_door import FrontDoor
@@ -35,6 +37,8 @@ ROUTERS = (
     # Before /users/{user_id} and /auctions/{auction_id}: the first match wins.
     auction_reads.routes,
     auctions.routes,
+    pictures.routes,
+    videos.routes,
     people.routes,
     auth.routes,
     command_status.routes,

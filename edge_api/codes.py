@@ -75,6 +75,14 @@ CODES: dict[str, Code] = {
     "no_qualifying_bid": Code(409, "No bid qualifies"),
     # Videos.
     "video_not_found": Code(404, "There is no such video"),
+    "not_video_owner": Code(403, "The video is somebody else's"),
+    "picture_not_found": Code(404, "There is no such picture"),
+    "video_exists": Code(409, "The video exists"),
+    "too_large": Code(413, "The file is too large"),
+    "too_many_uploads": Code(429, "Too many unfinished uploads"),
+    "upload_incomplete": Code(409, "The file has not arrived yet"),
+    "upload_closed": Code(409, "The upload is over"),
+    "upload_failed": Code(409, "The file could not be used"),
     "video_not_ready": Code(409, "The video cannot be played"),
     # Watching.
     "video_withdrawn": Code(410, "The video was withdrawn"),

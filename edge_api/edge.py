@@ -18,6 +18,7 @@ from compose.settings import Settings
 from edge_api.admission import Admission
 from edge_api.cdn import Cdn
 from edge_api.outage import AWAY
+from edge_api.storage import Storage
 from edge_api.tokens import RefreshTokens, Tokens
 from producers.commands import Commands
 from producers.sparingly import Sparingly
@@ -47,6 +48,7 @@ class Edge:
         self.tokens = Tokens(settings)
         self.refresh_tokens = RefreshTokens(settings)
         self.cdn = Cdn(settings)
+        self.storage = Storage(settings)
         self.seal = TopicSeal(settings.keys_of_seals)
         self.user_keys = UserKeys(settings.keys_of_seals)
         self._email_key = settings.email_hash_secret
@@ -66,6 +68,7 @@ class Edge:
             reset=_no_reset,
         )
         self._looking = asyncio.create_task(self._look_at_postgres())
+        await asyncio.to_thread(self.storage.warm_up)
         await self.commands.start()
 
     async def stop(self) -> None:
@@ -73,6 +76,7 @@ class Edge:
         if self._looking is not None:
             self._looking.cancel()
         await self.commands.stop()
+        self.storage.close()
         if self._pool is not None:
             self._pool.terminate()
         await self.redis.aclose()

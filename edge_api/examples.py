@@ -65,6 +65,32 @@ _BID_SHOWN: dict[str, Any] = {
     "seq": 6,
 }
 
+_VIDEO_SHOWN: dict[str, Any] = {
+    "id": _VIDEO,
+    "status": "ready",
+    "progress": 1.0,
+    "playable": True,
+    "filename": "camera.mp4",
+    "contentType": "video/mp4",
+    "size": 73400320,
+    "duration": 12.48,
+    "width": 1280,
+    "height": 720,
+    "renditions": [
+        {
+            "name": "360p",
+            "width": 640,
+            "height": 360,
+            "bandwidth": 812345,
+            "averageBandwidth": 640210,
+            "codecs": "avc1.64001e",
+            "frameRate": "29.970",
+        }
+    ],
+    "failure": None,
+    "createdAt": _OPENED,
+}
+
 EXAMPLES: dict[str, Any] = {
     # What is sent.
     "Registration": {
@@ -174,6 +200,47 @@ EXAMPLES: dict[str, Any] = {
         "finalPrice": 300.0,
         "currency": "USD",
         "seq": 7,
+    },
+    "FilmUpload": {"filename": "camera.mp4", "contentType": "video/mp4", "size": 73400320},
+    "PictureUpload": {"filename": "front.jpg", "contentType": "image/jpeg", "size": 204800},
+    "Withdrawal": {"reason": "Shows a person who did not agree."},
+    "Invitation": {
+        "videoId": _VIDEO,
+        "uploadId": "2~b8Zx1",
+        "partSize": 67108864,
+        "parts": [
+            {"partNumber": 1, "size": 67108864, "url": "https://uploads.example.org/incoming/1?partNumber=1"},
+            {"partNumber": 2, "size": 6291456, "url": "https://uploads.example.org/incoming/1?partNumber=2"},
+        ],
+        "expiresAt": _ENDS,
+        "openUntil": "2026-03-02T18:00:00.000Z",
+    },
+    "UploadStanding": {
+        "pictureId": _VIDEO,
+        "url": "https://uploads.example.org/",
+        "fields": {"key": f"incoming/{_VIDEO}", "Content-Type": "image/jpeg", "policy": "eyJ9", "x-amz-signature": "0f"},
+        "expiresAt": _ENDS,
+        "openUntil": "2026-03-02T18:00:00.000Z",
+        "received": 0,
+    },
+    "Video": _VIDEO_SHOWN,
+    "Videos": {"items": [_VIDEO_SHOWN], "nextCursor": None},
+    "Picture": {
+        "id": _VIDEO,
+        "status": "failed",
+        "purpose": "avatar",
+        "sizes": [],
+        "failure": {"code": "not_a_picture", "reason": "This is not a picture that we know."},
+        "createdAt": _OPENED,
+    },
+    "AuctionPictures": {
+        "items": [
+            {
+                "id": _VIDEO,
+                "sizes": [{"width": 320, "height": 240, "url": f"https://cdn.example.org/pictures/{_VIDEO}/0f.jpg"}],
+                "createdAt": _OPENED,
+            }
+        ]
     },
     "Stream": {
         "url": f"https://cdn.example.org/play/{_VIDEO}/auto/master.m3u8?until=1772388011&Expires=1772388011&Signature=a&Key-Pair-Id=K",
