@@ -23,6 +23,7 @@ POLICY_TEXT = """\
 exit 101
 """
 NO_CLUSTER = Path("/etc/postgresql-common/createcluster.d/no-cluster-from-compose-local.conf")
+FONT = Path("/usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf")
 SERVICES = {"postgresql": "postgresql", "redis-server": "redis-server", "nginx": "nginx"}
 
 
@@ -37,8 +38,8 @@ def java_version(java: str) -> int:
     return int(found[1]) if found else 0
 
 
-def missing(*, servers: bool, jars: bool, venv: bool, browser: bool) -> list[str]:
-    """Packages to install: for the servers, to fetch `jars`, to make a `venv`, for tests in a `browser`."""
+def missing(*, servers: bool, jars: bool, venv: bool, browser: bool, player: bool = False) -> list[str]:
+    """Packages to install: for the servers, to fetch `jars` or the `player`, to make a `venv`, for tests in a `browser`."""
     packages = []
     java = kafka.java()
     if servers:
@@ -46,6 +47,7 @@ def missing(*, servers: bool, jars: bool, venv: bool, browser: bool) -> list[str
         packages += [] if shutil.which("redis-server") else ["redis-server"]
         packages += [] if shutil.which("ffmpeg") and shutil.which("ffprobe") else ["ffmpeg"]
         packages += [] if shutil.which("bwrap") else ["bubblewrap"]
+        packages += [] if FONT.exists() else ["fonts-dejavu-core"]
         packages += cdn.missing()
         packages += [] if shutil.which("openssl") else ["openssl"]
         packages += [] if java and java_version(java) >= kafka.JAVA_MIN else ["default-jre-headless"]
@@ -53,8 +55,10 @@ def missing(*, servers: bool, jars: bool, venv: bool, browser: bool) -> list[str
         packages += [] if shutil.which("mvn") else ["maven"]
     if venv and not (importlib.util.find_spec("ensurepip") and importlib.util.find_spec("venv")):
         packages += [f"python{sys.version_info.major}.{sys.version_info.minor}-venv"]
+    if player:
+        packages += [] if shutil.which("npm") else ["npm"]
     if browser:
-        packages += [] if shutil.which("chromium") else ["chromium", "fonts-dejavu-core"]
+        packages += [] if shutil.which("chromium") else ["chromium"]
     return packages
 
 
