@@ -59,3 +59,11 @@ CREATE TABLE IF NOT EXISTS standing (
     changed_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX IF NOT EXISTS standing_changed ON standing (changed_at);
+
+-- What transcoding told about films: whose they are, and whether they can be shown.
+CREATE TABLE IF NOT EXISTS film (
+    video_id uuid   PRIMARY KEY,
+    owner_id uuid   NOT NULL,
+    status   text   NOT NULL CHECK (status IN ('coming', 'ready', 'failed', 'gone')),
+    sequence bigint NOT NULL                -- of the film's event that said so
+);
