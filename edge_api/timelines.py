@@ -67,7 +67,7 @@ async def _length_s(edge: Edge, row: asyncpg.Record) -> float | None:
 
 def _of_bid(edge: Edge, row: asyncpg.Record, bid: dict[str, Any], film_s: float | None) -> Moment:
     said = {name: msgspec.json.decode(bid[name]) for name in ("bidderId", "isWinning", "automatic", "placedAt")}
-    stream_time = msgspec.json.decode(bid["streamTime"]) if "streamTime" in bid else None
+    seen_s = msgspec.json.decode(bid["streamTimeMs"]) / 1000 if "streamTimeMs" in bid else None
     since_s = (datetime.fromisoformat(said["placedAt"]) - row["starts_at"]).total_seconds()
     told = {
         "event": "bid_placed",
@@ -77,7 +77,7 @@ def _of_bid(edge: Edge, row: asyncpg.Record, bid: dict[str, Any], film_s: float 
         "amount": bid["amount"],
         "currency": row["currency"],
     }
-    return Moment(moment_s(stream_time, since_s, film_s), str(bid["sequence"]), told)
+    return Moment(moment_s(seen_s, since_s, film_s), str(bid["sequence"]), told)
 
 
 def _of_end(edge: Edge, row: asyncpg.Record, film_s: float | None) -> Moment:

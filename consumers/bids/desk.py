@@ -143,14 +143,14 @@ class AuctionDesk:
 
     def _apply(self, auction_id: UUID, before: Auction, outcome: Outcome, body: Any) -> tuple[Auction, list[OutEvent]]:
         auction, told = before, []
-        message = body.message if isinstance(body, asked.PlaceBid) else None
+        message, seen_ms = (body.message, body.stream_time_ms) if isinstance(body, asked.PlaceBid) else (None, None)
         standing = self._standing.get(auction_id)
         for event in outcome.events:
             previous, auction = auction, evolve(auction, event)
             if standing is not None:
                 fold_standing(standing, event)
             listing = self._offer(auction_id, event, previous) if type(event) in _OFFERS else None
-            told.append(tell(auction_id, event, previous, auction, listing, message))
+            told.append(tell(auction_id, event, previous, auction, listing, message, seen_ms))
         if not told:
             auction = advance(before, outcome.at)
         if auction is not before:

@@ -85,7 +85,7 @@ async def played(doorway: Doorway, address: str, secret: str = CDN_SECRET) -> ht
 
 
 def addresses(playlist: str) -> list[str]:
-    return re.findall(r'^https://.*$|(?<=URI=")[^"]+', playlist, re.MULTILINE)
+    return re.findall(r'^https?://.*$|(?<=URI=")[^"]+', playlist, re.MULTILINE)
 
 
 def policy(address: str) -> dict[str, Any]:

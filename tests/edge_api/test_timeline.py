@@ -90,7 +90,7 @@ async def timeline(doorway: Doorway) -> httpx.Response:
 
 
 async def test_a_replay_finds_each_bid_and_the_hammer_and_nobody_by_name(doorway: Doorway) -> None:
-    bids = [bid(4, 3.0, streamTime=7.25), bid(2, 1.5)]
+    bids = [bid(4, 3.0, streamTimeMs=7_250), bid(2, 1.5)]
     doorway.edge.views = {"auction_view": [auction()], "public_events_before": bids, "asset_view": [film()]}
 
     answer = await timeline(doorway)
