@@ -5,6 +5,7 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from compose.settings import Settings
+from consumers.accounts import avatars
 from consumers.accounts.desk import AccountsDesk
 from consumers.accounts.passwords import Passwords
 from consumers.accounts.prepare import Preparation
@@ -12,7 +13,7 @@ from consumers.accounts.standing import Standing
 from consumers.runtime import Inbox, Worker, emits, takes
 from schemas.registry import MESSAGES
 from schemas.sealed import TopicSeal, UserKeys
-from topics.catalog import USER_COMMANDS, USER_EVENTS
+from topics.catalog import USER_COMMANDS, USER_EVENTS, VIDEO_EVENTS
 
 BATCH = 32
 """A batch of logins keeps its partition for half a second; a larger one would keep it longer and gain nothing."""
@@ -51,7 +52,14 @@ def build(settings: Settings) -> Worker:
                 prepare=Preparation(TopicSeal(settings.keys_of_seals), passwords),
                 after_commit=standing.tell,
                 batch=BATCH,
-            )
+            ),
+            Inbox(
+                topic=VIDEO_EVENTS.name,
+                group="user-processors-videos",
+                takes=takes("PictureReady", "PictureWithdrawn"),
+                apply=avatars.learn,
+                commands=False,
+            ),
         ],
         before=standing.start,
         after=close,

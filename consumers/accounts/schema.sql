@@ -84,3 +84,11 @@ CREATE TABLE IF NOT EXISTS watch (
     PRIMARY KEY (user_id, auction_id)
 );
 CREATE INDEX IF NOT EXISTS watch_of_user ON watch (user_id, since, auction_id);
+
+-- What transcoding told about avatars: the CDN's path of each person's latest; NULL when it was withdrawn.
+CREATE TABLE IF NOT EXISTS avatar (
+    user_id      uuid PRIMARY KEY,
+    picture_id   uuid        NOT NULL,
+    path         text,
+    requested_at timestamptz NOT NULL
+);

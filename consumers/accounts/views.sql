@@ -4,13 +4,13 @@
 DROP VIEW IF EXISTS public_profile, own_profile, login_lookup, username_lookup, follow_view, watch_view, session_view, command_view;
 
 CREATE VIEW public_profile AS
-    SELECT id, username, NULL::text AS avatar_url, NULL::numeric AS seller_rating,
+    SELECT id, username, (SELECT path FROM avatar WHERE user_id = account.id) AS avatar_path, NULL::numeric AS seller_rating,
            (SELECT count(*) FROM follow WHERE seller_id = account.id) AS follower_count,
            roles, to_timestamp(created_ms / 1000.0) AS created_at
       FROM account WHERE NOT erased;
 
 CREATE VIEW own_profile AS
-    SELECT id, username, full_name_sealed, email_sealed, wrapped_key, NULL::text AS avatar_url, NULL::numeric AS seller_rating,
+    SELECT id, username, full_name_sealed, email_sealed, wrapped_key, (SELECT path FROM avatar WHERE user_id = account.id) AS avatar_path, NULL::numeric AS seller_rating,
            (SELECT count(*) FROM follow WHERE seller_id = account.id) AS follower_count,
            roles, verified AS is_verified, CASE WHEN suspended THEN 'suspended' ELSE 'active' END AS status,
            to_timestamp(created_ms / 1000.0) AS created_at
