@@ -49,6 +49,8 @@ def addresses(stack: Stack) -> dict[str, str]:
         "S3_PUBLIC_URL": f"http://127.0.0.1:{stack.port('s3')}",
         "S3_BUCKET_UPLOADS": "marketplace-uploads",
         "S3_BUCKET_MEDIA": "marketplace-media",
+        # Nobody here wants to wait a minute to see that an upload which was not reported is found.
+        "UPLOAD_LOOKED_AFTER_S": "3",
         "VIDEO_SCRATCH": str(stack.folder / "scratch"),
         # Everybody on this machine shares one address, the demo, the tests and the person who tries things by hand.
         "LIMIT_PER_ADDRESS_PER_HOUR": "1000000",

@@ -9,6 +9,8 @@ import httpx
 from producers.person import Person, Refused
 
 LOOK_EVERY_S = 0.1
+LOOK_S_MAX = 1.5
+"""A film that takes long is looked at less often: everybody has a hundred requests a minute."""
 SEND_WITHIN_S = 120.0
 TYPES = {
     ".mp4": "video/mp4",
@@ -66,6 +68,7 @@ async def send(http: httpx.AsyncClient, invited: dict[str, Any], content: bytes)
 
 async def until_ready(person: Person, kind: str, upload_id: str) -> dict[str, Any]:
     """Wait until a film (`videos`) or picture (`pictures`) can be shown; raises NoFilm when there will be none."""
+    wait_s = LOOK_EVERY_S
     while True:
         found = await person.get(f"/{kind}/{upload_id}")
         if found["status"] == "ready":
@@ -73,7 +76,8 @@ async def until_ready(person: Person, kind: str, upload_id: str) -> dict[str, An
         if found["status"] in ("failed", "withdrawn"):
             failure = found["failure"] or {"code": found["status"], "reason": "It was withdrawn."}
             raise NoFilm(failure["code"], failure["reason"])
-        await asyncio.sleep(LOOK_EVERY_S)
+        await asyncio.sleep(wait_s)
+        wait_s = min(1.3 * wait_s, LOOK_S_MAX)
 
 
 async def offer_film(person: Person, offer: dict[str, Any], video_id: str) -> dict[str, Any]:
