@@ -147,7 +147,7 @@ async def _received(edge: Edge, row: asyncpg.Record) -> int:
     key = key_of(row["id"])
     if row["upload_id"] is not None:
         parts = await edge.storage.parts(key, row["upload_id"])
-        if parts is not None:
+        if parts:
             return sum(parts.values())
     return await edge.storage.size(key) or 0
 
