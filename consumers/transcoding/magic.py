@@ -15,12 +15,14 @@ _BOXES: Final = frozenset(
     b"ftyp moov mdat free skip wide uuid moof mfra sidx ssix styp prft emsg pdin meta udta pnot PICT junk".split()
 )
 _FIRST_BOXES: Final = frozenset(b"ftyp moov mdat free skip wide pnot".split())
+_NESTED: Final = frozenset(b"trak mdia minf stbl mvex edts dinf".split())
 _EBML: Final = b"\x1a\x45\xdf\xa3"
 _SEGMENT: Final = 0x18538067
 _CLUSTER: Final = 0x1F43B675
 _TOP_ELEMENTS: Final = frozenset({0x1A45DFA3, _SEGMENT, 0xEC, 0xBF})  # EBML, Segment, Void, CRC-32
 _TOP_FIRST_BYTES: Final = (b"\x1a", b"\x18", b"\xec", b"\xbf")
 _BOXES_MAX: Final = 100_000
+_DEPTH_MAX: Final = 8
 _ELEMENTS_MAX: Final = 1_000_000
 
 
@@ -66,7 +68,7 @@ def _is_list(head: bytes) -> bool:
 
 class _Box(NamedTuple):
     kind: bytes
-    at: int
+    inner_at: int
     ends: int
 
 
@@ -81,15 +83,16 @@ def _boxes(film: mmap.mmap, size: int) -> Iterator[_Box]:
             if _only_zeros(film, at, size):  # Some cameras fill up their last block.
                 return
             raise Unfit("foreign_content" if at else "not_a_film", f"at {at}")
+        inner_at = at + 8
         if length == 1:
-            length = int.from_bytes(film[at + 8 : at + 16], "big")
+            length, inner_at = int.from_bytes(film[at + 8 : at + 16], "big"), at + 16
         elif length == 0 and kind == b"mdat":
             length = size - at
-        if length < 8:
+        if length < inner_at - at:
             raise Unfit("unreadable", f"box of {length} bytes at {at}")
         if at + length > size:
             raise Unfit("truncated" if kind in _BOXES else "foreign_content", f"{kind!r} at {at}")
-        yield _Box(kind, at, at + length)
+        yield _Box(kind, inner_at, at + length)
         at += length
     raise Unfit("unreadable", "too many boxes")
 
@@ -103,12 +106,33 @@ def _only_zeros(film: mmap.mmap, at: int, size: int) -> bool:
 
 
 def _check_mp4(film: mmap.mmap, size: int) -> None:
-    seen = {box.kind for box in _boxes(film, size)}
+    boxes = list(_boxes(film, size))
+    for box in boxes:
+        if box.kind == b"moov":
+            _check_nesting(film, box.inner_at, box.ends)
+    seen = {box.kind for box in boxes}
     if b"moov" not in seen:
         # What lies in `mdat` can be found only through `moov`, which cameras write last.
         raise Unfit("truncated" if seen & {b"mdat", b"ftyp"} else "unreadable", "no moov")
     if not seen & {b"mdat", b"moof"}:
         raise Unfit("truncated", "no mdat")
+
+
+def _check_nesting(film: mmap.mmap, at: int, ends: int) -> None:
+    """The boxes that hold only boxes must be filled by them exactly: what is not is never shown to a demuxer."""
+    open_until = [ends]
+    for _ in range(_BOXES_MAX):
+        while open_until and at == open_until[-1]:
+            open_until.pop()
+        if not open_until:
+            return
+        length, kind = int.from_bytes(film[at : at + 4], "big"), film[at + 4 : at + 8]
+        if length < 8 or at + length > open_until[-1] or len(open_until) > _DEPTH_MAX:
+            raise Unfit("unreadable", f"{kind!r} of {length} bytes at {at} leaves its parent")
+        if kind in _NESTED:
+            open_until.append(at + length)
+        at += 8 if kind in _NESTED else length
+    raise Unfit("unreadable", "too many boxes")
 
 
 def _check_matroska(film: mmap.mmap, size: int) -> None:

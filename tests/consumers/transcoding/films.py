@@ -59,7 +59,18 @@ def remade(source: Path, *options: str, ends: str = "mp4", before: tuple[str, ..
 
 def brightness(playlist: Path) -> list[float]:
     """The mean luma of every frame, as a player would show them."""
-    command = ["ffmpeg", "-nostdin", "-v", "error", "-allowed_extensions", "ALL", "-i", str(playlist), "-vf", "scale=1:1"]
-    command += ["-fps_mode", "passthrough", "-pix_fmt", "gray", "-f", "rawvideo", "-"]
+    command = [
+        "ffmpeg",
+        "-nostdin",
+        "-v",
+        "error",
+        "-allowed_extensions",
+        "ALL",
+        "-i",
+        str(playlist),
+        "-vf",
+        "scale=2:2",
+    ]
+    command += ["-fps_mode", "passthrough", "-pix_fmt", "yuv420p", "-f", "rawvideo", "-"]
     done = subprocess.run(command, capture_output=True, check=True, timeout=60)
-    return [float(value) for value in done.stdout]
+    return [sum(done.stdout[at : at + 4]) / 4 for at in range(0, len(done.stdout), 6)]

@@ -45,9 +45,7 @@ async def through(source: Path, folder: Path) -> Whole:
     made = Whole(film, planned, pieces, manifest(planned, pieces), folder)
     sound_address = "sound.m3u8" if made.manifest.sound else None
     addresses = {rung.name: f"{rung.name}.m3u8" for rung in made.manifest.rungs}
-    made.playlist("master").write_text(
-        master_playlist(made.manifest, addresses=addresses, sound_address=sound_address)
-    )
+    made.playlist("master").write_text(master_playlist(made.manifest, addresses=addresses, sound_address=sound_address))
     for track in made.tracks():
         names = {name: name for name in (track.init, *(part.name for part in track.parts))}
         text = media_playlist(made.manifest, track, address=names, starts_at_ms=STARTS_AT_MS)
@@ -59,6 +57,8 @@ def shown(playlist: Path) -> dict[str, Any]:
     """What ffprobe, opening the playlist as a player, says of its first stream, every packet counted."""
     entries = "stream=codec_name,profile,width,height,r_frame_rate,start_time,nb_read_packets,pix_fmt,color_transfer,color_space,channels,sample_rate"
     command = ["ffprobe", "-v", "error", "-allowed_extensions", "ALL", "-count_packets", "-show_entries", entries]
-    done = subprocess.run([*command, "-of", "json", str(playlist)], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [*command, "-of", "json", str(playlist)], capture_output=True, text=True, check=True, timeout=60
+    )
     assert done.stderr == "", done.stderr
     return json.loads(done.stdout)["streams"][0]  # type: ignore[no-any-return]
