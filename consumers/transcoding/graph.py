@@ -20,12 +20,15 @@ _KEPT_MATRICES: Final = frozenset({"bt709", "smpte170m", "bt470bg", "unknown"})
 _HD_FROM: Final = 720
 
 
-def fenced(container: Container) -> dict[str, Any]:
-    """The options of every reading of a source: local files, known demuxers and decoders only (SECURITY: ffmpeg)."""
+def fenced(container: Container, *, beside: str = "") -> dict[str, Any]:
+    """The options of every reading of a source: local files, known demuxers and decoders only (SECURITY: ffmpeg).
+
+    `beside` names more decoders, for what may lie beside the picture and is never shown.
+    """
     return {
         "protocol_whitelist": "file",
         "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm",
-        "codec_whitelist": "h264,hevc,vp8,vp9,libdav1d,av1,aac,mp3,mp3float,opus,vorbis",
+        "codec_whitelist": f"h264,hevc,vp8,vp9,libdav1d,av1,aac,mp3,mp3float,opus,vorbis{beside}",
         "max_pixels": 35_389_440,
         "max_streams": 8,
         "f": _DEMUXERS[container],

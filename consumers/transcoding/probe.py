@@ -19,7 +19,29 @@ from consumers.transcoding.unfit import Unfit
 
 _PICTURES: Final = frozenset({"h264", "hevc", "vp8", "vp9", "av1"})
 _SOUNDS: Final = frozenset({"aac", "mp3", "opus", "vorbis"})
-_LOCKED_TAGS: Final = frozenset({"encv", "enca", "drmi", "drms"})
+_OTHER_SOUNDS: Final = frozenset(
+    [
+        "flac",
+        "ac3",
+        "eac3",
+        "alac",
+        "dca",
+        "truehd",
+        "mlp",
+        "amrnb",
+        "amrwb",
+        "wmav1",
+        "wmav2",
+        "mp2",
+        "mp2float",
+        "tta",
+        "wavpack",
+        "speex",
+    ]
+)
+_BESIDE: Final = frozenset({"mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "png", "mjpeg"})
+"""Subtitles and covers, which lie beside the picture of a good film."""
+_UNLISTED: Final = re.compile(r"Codec \((\w+)\) not on whitelist")
 _CODE: Final = re.compile(
     r"<\s*/?\s*(script|iframe|object|embed|svg|img)\b|javascript:|<\?php|\bon(error|load)\s*=", re.I
 )
@@ -28,7 +50,7 @@ _SHOWN: Final = (
     "format=start_time,duration:format_tags:chapter_tags:stream_tags"
     ":stream=index,codec_type,codec_name,codec_tag_string,width,height,coded_width,coded_height,sample_aspect_ratio"
     ",pix_fmt,color_range,color_space,color_transfer,avg_frame_rate,r_frame_rate,channels,sample_rate"
-    ":stream_disposition=attached_pic:stream_side_data=rotation:packet=stream_index,pts_time,duration_time,flags"
+    ":stream_disposition=attached_pic:stream_side_data=rotation:packet=stream_index,pts_time,duration_time,flags:packet_side_data=side_data_type"
 )
 
 
@@ -59,17 +81,20 @@ def _outside(source: Path, limits: Limits) -> tuple[Container, int]:
     return container_of(source), size_bytes
 
 
-async def _look(source: Path, container: Container) -> dict[str, Any]:
-    options = [part for name, value in fenced(container).items() for part in (f"-{name}", str(value))]
+async def _look(source: Path, container: Container, *, beside: str = "") -> dict[str, Any]:
+    options = [part for name, value in fenced(container, beside=beside).items() for part in (f"-{name}", str(value))]
     arguments = ["-v", "error", "-hide_banner", *options, "-show_entries", _SHOWN, "-of", "json=compact=1"]
     bounds = Bounds(wall_s=120, cpu_s=60, memory_bytes=2_000_000_000, file_bytes=0)
     try:
         answer, _ = await run("ffprobe", [*arguments, f"file:{source}"], reads=[source], writes=None, bounds=bounds)
     except Refused as refused:
-        if "max_streams" in refused.said:
-            raise Unfit("too_many_streams", refused.said[-200:]) from refused
-        raise Unfit("unreadable", refused.said[-300:]) from refused
+        unlisted = set(_UNLISTED.findall(refused.said))
+        if unlisted and unlisted <= _BESIDE and not beside:
+            return await _look(source, container, beside="," + ",".join(sorted(unlisted)))
+        raise _unreadable(refused.said, unlisted) from refused
     except OutOfBounds as passed:
+        if "max_streams" in passed.said:  # ffmpeg says that it has no memory for one more.
+            raise Unfit("too_many_streams") from passed
         raise Unfit("too_many_frames" if passed.limit == "answer" else "too_costly", passed.limit) from passed
     try:
         return msgspec.json.decode(answer, type=dict[str, Any])
@@ -78,13 +103,22 @@ async def _look(source: Path, container: Container) -> dict[str, Any]:
         raise Unfit("unreadable", "text that is no text") from error
 
 
+def _unreadable(said: str, unlisted: set[str]) -> Unfit:
+    if any(name.startswith(("pcm_", "adpcm_")) or name in _OTHER_SOUNDS for name in unlisted):
+        return Unfit("unsupported_sound", ", ".join(sorted(unlisted)))
+    if unlisted:
+        return Unfit("unsupported_picture", ", ".join(sorted(unlisted)))
+    return Unfit("unreadable", said[-300:])
+
+
 def film_of(found: dict[str, Any], *, container: Container, size_bytes: int, limits: Limits) -> Film:
     """The facts from what ffprobe shows, held against the limits; raises Unfit."""
     streams = [s for s in found.get("streams", []) if not s.get("disposition", {}).get("attached_pic")]
     _check_words(found)
     if len(found.get("streams", [])) > limits.streams:
         raise Unfit("too_many_streams", str(len(found["streams"])))
-    if any(stream.get("codec_tag_string") in _LOCKED_TAGS for stream in streams):
+    sides = (side for packet in found.get("packets", []) for side in packet.get("side_data_list", ()))
+    if any(side.get("side_data_type", "").startswith("Encryption") for side in sides):
         raise Unfit("encrypted")
     picture = _picture(streams)
     width, height = _seen_size(picture, limits)

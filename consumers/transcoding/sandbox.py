@@ -54,9 +54,10 @@ class Refused(Exception):
 class OutOfBounds(Exception):
     """The program was killed since it passed a limit (`wall`, `cpu`, `memory`, `disk`, `answer`)."""
 
-    def __init__(self, limit: str) -> None:
+    def __init__(self, limit: str, said: str = "") -> None:
         super().__init__(limit)
         self.limit = limit
+        self.said = said
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +69,8 @@ class Bounds:
     memory_bytes: int = 3_000_000_000
     file_bytes: int = 1_000_000_000
     answer_bytes: int = 32_000_000
+    nice: int = 10
+    """Viewers who wait come before films that are made."""
 
 
 async def run(
@@ -114,7 +117,7 @@ def _limits(bounds: Bounds) -> list[str]:
     return [
         *("/usr/bin/prlimit", f"--as={bounds.memory_bytes}", f"--cpu={bounds.cpu_s}:{bounds.cpu_s + 5}"),
         *(f"--fsize={bounds.file_bytes}", "--core=0", "--nofile=256", "--"),
-        *("/usr/bin/setpriv", "--pdeathsig", "KILL", "--no-new-privs", "/usr/bin/nice", "-n", "10"),
+        *("/usr/bin/setpriv", "--pdeathsig", "KILL", "--no-new-privs", "/usr/bin/nice", "-n", str(bounds.nice)),
     ]
 
 
@@ -176,7 +179,7 @@ def _meaning(code: int, said: str) -> Exception:
     if died_of == signal.SIGXFSZ or "File too large" in said:
         return OutOfBounds("disk")
     if "Cannot allocate memory" in said or "cannot map zero-fill pages" in said:
-        return OutOfBounds("memory")
+        return OutOfBounds("memory", said)
     if "No space left" in said or died_of in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
         return Failed(f"stopped (exit {code}): {said[-200:]}")
     if died_of in _CRASHES:

@@ -45,7 +45,7 @@ def timing(packets: list[dict[str, Any]], stream: dict[str, Any]) -> Timing:
     step_s = statistics.median(steps) if steps else shown[-1][2] or (float(1 / said) if said else 0.0)
     last_s = shown[-1][2] if 0 < shown[-1][2] <= 10 * step_s else step_s
     duration_s = times[-1] - start_s + last_s
-    if step_s <= 0 or duration_s <= 0:
+    if step_s <= 0 or duration_s <= 0 or (len(times) > 1 and not steps):
         raise Unfit("no_duration", "all frames at one moment")
     return Timing(
         start_s=start_s,

@@ -46,11 +46,14 @@ async def watermark(
     """
     whole, words, made = folder / "whole.part", folder / "words.part", folder / "marked.part"
     await asyncio.to_thread(_prepare, init, part, whole, words, text)
+    codecs = codecs_of(await asyncio.to_thread(init.read_bytes))
     graph = ffmpeg.output(
-        _marked(whole, words, start_s=start_s), f"file:{made}", **_encoding(frames, Fraction(*frame_rate), bits_per_s_max)
+        _marked(whole, words, start_s=start_s),
+        f"file:{made}",
+        **_encoding(frames, Fraction(*frame_rate), bits_per_s_max, codecs),
     )
     seconds = float(frames / Fraction(*frame_rate))
-    bounds = Bounds(wall_s=30 + 30 * seconds, cpu_s=round(20 + 15 * seconds), file_bytes=100_000_000)
+    bounds = Bounds(wall_s=30 + 30 * seconds, cpu_s=round(20 + 15 * seconds), file_bytes=100_000_000, nice=0)
     try:
         await run("ffmpeg", command(graph), reads=[whole, words], writes=folder, bounds=bounds)
     except (Refused, OutOfBounds) as error:
@@ -87,12 +90,14 @@ def _marked(whole: Path, words: Path, *, start_s: float) -> Any:
     )
 
 
-def _encoding(frames: int, rate: Fraction, bits_per_s_max: int) -> dict[str, Any]:
+def _encoding(frames: int, rate: Fraction, bits_per_s_max: int, codecs: str) -> dict[str, Any]:
     return {
         "frames:v": frames,
         "c:v": "libx264",
         "preset": _PRESET,
+        # As the stored rung, so that the playlist's CODECS stay true.
         "profile:v": "high",
+        "level": int(codecs[-2:], 16) / 10,
         "crf": _CRF,
         "maxrate": bits_per_s_max,
         "bufsize": 2 * bits_per_s_max,

@@ -23,7 +23,7 @@ from consumers.transcoding.probe import Limits, probe
 from consumers.transcoding.recording import command
 from consumers.transcoding.sandbox import Failed
 from consumers.transcoding.scratch import NoRoom, Scratch
-from consumers.transcoding.stills import stills
+from consumers.transcoding.shots import stills
 from consumers.transcoding.unfit import Unfit
 from consumers.transcoding.upload import Facts, InWork
 from schemas.envelope import Wire

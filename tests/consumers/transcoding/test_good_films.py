@@ -34,13 +34,14 @@ MAKERS = {
     "5.1 sound": lambda: film("-ac", "6"),
     "sound of 22 kHz": lambda: film("-ar", "22050"),
     "120 frames per second": lambda: film(rate="120", seconds=1),
+    "with a cover and subtitles": lambda: accompanied(),
     "ntsc": lambda: film(rate="30000/1001"),
     "one frame per second": lambda: film(rate="1", seconds=8),
 }
 
 
 @pytest.mark.parametrize("kind", MAKERS)
-async def test_a_film_of_every_usual_kind_plays_from_its_start_to_its_end(kind: str, tmp_path: Path):
+async def test_a_film_of_every_usual_kind_plays_from_its_start_to_its_end(kind: str, tmp_path: Path) -> None:
     source = MAKERS[kind]()
 
     made = await through(source, tmp_path)
@@ -59,14 +60,14 @@ async def test_a_film_of_every_usual_kind_plays_from_its_start_to_its_end(kind: 
 @pytest.mark.parametrize(
     ("rate", "made_rate"), [("60", "60/1"), ("120", "60/1"), ("30000/1001", "30000/1001"), ("1", "16/1")]
 )
-async def test_the_frame_rate_is_kept_up_to_60(rate: str, made_rate: str):
+async def test_the_frame_rate_is_kept_up_to_60(rate: str, made_rate: str) -> None:
     found = await probe(film(rate=rate, seconds=8 if rate == "1" else 1), Limits())
 
     assert str(found.frame_rate) == made_rate.removesuffix("/1")
 
 
 @pytest.mark.parametrize("degrees", [90, 270])
-async def test_a_film_of_a_phone_held_upright_is_upright(degrees: int, tmp_path: Path):
+async def test_a_film_of_a_phone_held_upright_is_upright(degrees: int, tmp_path: Path) -> None:
     source = remade(film(), "-metadata:s:v:0", f"rotate={degrees}")
 
     made = await through(source, tmp_path)
@@ -76,7 +77,7 @@ async def test_a_film_of_a_phone_held_upright_is_upright(degrees: int, tmp_path:
     assert (picture["width"], picture["height"]) == (96, 128)
 
 
-async def test_odd_sizes_and_oblong_pixels_become_even_and_square(tmp_path: Path):
+async def test_odd_sizes_and_oblong_pixels_become_even_and_square(tmp_path: Path) -> None:
     odd = await through(film("-pix_fmt", "yuv444p", size="97x51"), tmp_path)
     oblong = await probe(film("-aspect", "2:1", size="128x128"), Limits())
 
@@ -84,7 +85,7 @@ async def test_odd_sizes_and_oblong_pixels_become_even_and_square(tmp_path: Path
     assert (oblong.width, oblong.height) == (256, 128)
 
 
-async def test_a_film_without_sound_has_no_sound_in_its_playlist(tmp_path: Path):
+async def test_a_film_without_sound_has_no_sound_in_its_playlist(tmp_path: Path) -> None:
     made = await through(film(sound=False), tmp_path)
 
     assert made.manifest.sound is None
@@ -94,7 +95,7 @@ async def test_a_film_without_sound_has_no_sound_in_its_playlist(tmp_path: Path)
 
 
 @pytest.mark.parametrize("seconds", [0.04, 0.2, 0.88])
-async def test_a_film_shorter_than_a_second_plays(seconds: float, tmp_path: Path):
+async def test_a_film_shorter_than_a_second_plays(seconds: float, tmp_path: Path) -> None:
     made = await through(film(seconds=seconds, sound=False), tmp_path)
 
     assert int(shown(made.playlist("360p"))["nb_read_packets"]) == round(seconds * 25)
@@ -102,7 +103,7 @@ async def test_a_film_shorter_than_a_second_plays(seconds: float, tmp_path: Path
 
 
 @pytest.mark.parametrize("curve", [PQ, HLG], ids=["pq", "hlg"])
-async def test_hdr_becomes_sdr_in_bt709(curve: tuple[str, ...], tmp_path: Path):
+async def test_hdr_becomes_sdr_in_bt709(curve: tuple[str, ...], tmp_path: Path) -> None:
     made = await through(film(*X265, "-pix_fmt", "yuv420p10le", *curve, seconds=0.4), tmp_path)
 
     picture = shown(made.playlist("360p"))
@@ -121,7 +122,7 @@ ENTRIES = {
 
 
 @pytest.mark.parametrize("kind", ENTRIES)
-async def test_every_frame_comes_once_and_in_order_across_segments_and_tasks(kind: str, tmp_path: Path):
+async def test_every_frame_comes_once_and_in_order_across_segments_and_tasks(kind: str, tmp_path: Path) -> None:
     options, ends = ENTRIES[kind]
     source = counting(*options, ends=ends)
 
@@ -134,7 +135,7 @@ async def test_every_frame_comes_once_and_in_order_across_segments_and_tasks(kin
     assert wrong == []
 
 
-async def test_frames_of_varying_length_keep_their_moments(tmp_path: Path):
+async def test_frames_of_varying_length_keep_their_moments(tmp_path: Path) -> None:
     # Two of three frames are left out between 4 s and 8 s: the film stays as long as it was.
     source = counting("-vf", "select='lt(t,4)+gt(t,8)+not(mod(n,3))'", "-fps_mode", "vfr", "-g", "25")
 
@@ -146,7 +147,7 @@ async def test_frames_of_varying_length_keep_their_moments(tmp_path: Path):
     assert wrong == []
 
 
-async def test_sound_that_starts_later_than_the_picture_still_does(tmp_path: Path):
+async def test_sound_that_starts_later_than_the_picture_still_does(tmp_path: Path) -> None:
     late = films.FOLDER / "late.mp4"
     films.ffmpeg(
         "-i", film(), "-itsoffset", "1", "-i", film(), "-map", "0:v", "-map", "1:a", "-c", "copy", "-t", "2", late
@@ -160,28 +161,13 @@ async def test_sound_that_starts_later_than_the_picture_still_does(tmp_path: Pat
 
 
 @pytest.mark.parametrize("volume", [0.04, 0.9])
-async def test_quiet_and_loud_films_are_equally_loud(volume: float, tmp_path: Path):
+async def test_quiet_and_loud_films_are_equally_loud(volume: float, tmp_path: Path) -> None:
     made = await through(film("-af", f"volume={volume * 8}", size="32x32", seconds=5), tmp_path)
 
-    command = [
-        "ffmpeg",
-        "-nostats",
-        "-allowed_extensions",
-        "ALL",
-        "-i",
-        made.playlist("sound"),
-        "-af",
-        "ebur128",
-        "-f",
-        "null",
-        "-",
-    ]
-    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stderr
-    loudness = float(said.rsplit("I:", 1)[1].split()[0])
-    assert loudness == pytest.approx(-16, abs=1)
+    assert loudness(made.playlist("sound")) == pytest.approx(-16, abs=1)
 
 
-async def test_nothing_that_the_film_says_of_itself_is_left(tmp_path: Path):
+async def test_nothing_that_the_film_says_of_itself_is_left(tmp_path: Path) -> None:
     words = (
         "-metadata",
         "title=Planted-Words",
@@ -199,7 +185,7 @@ async def test_nothing_that_the_film_says_of_itself_is_left(tmp_path: Path):
         assert b"48.85" not in content
 
 
-async def test_the_same_film_gives_the_same_pieces(tmp_path: Path):
+async def test_the_same_film_gives_the_same_pieces(tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
     one.mkdir()
     other.mkdir()
@@ -249,3 +235,32 @@ def samples(playlist: Path) -> tuple[int, ...]:
     ]
     heard = subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
     return struct.unpack(f"<{len(heard) // 2}h", heard)
+
+
+def loudness(playlist: Path) -> float:
+    """Integrated loudness in LUFS."""
+    command = [
+        "ffmpeg",
+        "-nostats",
+        "-allowed_extensions",
+        "ALL",
+        "-i",
+        str(playlist),
+        "-af",
+        "ebur128",
+        "-f",
+        "null",
+        "-",
+    ]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stderr
+    return float(said.rsplit("I:", 1)[1].split()[0])
+
+
+def accompanied() -> Path:
+    """A film with a cover and subtitles beside it."""
+    words, cover, path = films.FOLDER / "words.srt", films.FOLDER / "face.png", films.FOLDER / "accompanied.mp4"
+    words.write_text("1\n00:00:00,000 --> 00:00:01,000\nGoing once\n")
+    films.ffmpeg("-f", "lavfi", "-i", "color=red:s=64x64", "-frames:v", "1", cover)
+    inputs = ("-i", film(), "-i", words, "-i", cover, "-map", "0", "-map", "1", "-map", "2")
+    films.ffmpeg(*inputs, "-c", "copy", "-c:s", "mov_text", "-disposition:v:1", "attached_pic", path)
+    return path
