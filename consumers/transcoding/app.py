@@ -22,11 +22,9 @@ from topics.catalog import USER_EVENTS, VIDEO_COMMANDS, VIDEO_EVENTS
 
 LEASE_S = 30.0
 """How long the work of a machine that died waits for another; a process that comes back takes its own up at once."""
-ATTEMPTS_MAX = 25
-"""Kills count too: a film that takes its runner down each time is given up after so many."""
-LONGEST_DELAY_S = 60.0
-HOUSEWORK_ATTEMPTS_MAX = 100_000
-"""Tidying is never given up: S3 will be back."""
+ATTEMPTS_MAX = 100_000
+"""What is away will be back; what cannot be done is given up by the workshop itself, sooner."""
+LONGEST_DELAY_S = 30.0
 
 
 def build(settings: Settings) -> Worker:
@@ -98,7 +96,7 @@ def build(settings: Settings) -> Worker:
                 act=housework.act,
                 concurrency=4,
                 lease_s=LEASE_S,
-                attempts_max=HOUSEWORK_ATTEMPTS_MAX,
+                attempts_max=ATTEMPTS_MAX,
                 longest_delay_s=LONGEST_DELAY_S,
             )
         ],

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from consumers.runtime import Database
+from consumers.runtime import Database, Write
 from consumers.transcoding.film import Film
 from consumers.transcoding.package import Manifest, Piece
 from consumers.transcoding.plan import Plan
@@ -114,20 +114,34 @@ async def forget(db: Database, video_id: UUID) -> None:
 
 HOLD: Final = """
     INSERT INTO held (job_id, slot) VALUES ($1, $2) ON CONFLICT (job_id) DO UPDATE SET slot = excluded.slot
+    RETURNING kills
 """
 
 
-async def hold(db: Database, job_id: UUID, slot: int) -> None:
-    """This slot does a job."""
-    await db.execute(HOLD, job_id, slot)
+async def hold(db: Database, job_id: UUID, slot: int) -> int:
+    """This slot does a job; returns how many processes died while they did it."""
+    kills: int = await db.fetchval(HOLD, job_id, slot)
+    return kills
+
+
+LET_GO: Final = """
+    DELETE FROM held WHERE job_id = $1
+"""
+
+
+def let_go(job_id: UUID) -> Write:
+    """The write that goes with the end of a job."""
+    return Write(LET_GO, [(job_id,)])
 
 
 TAKE_UP: Final = """
-    UPDATE jobs SET lease_until = now()
-     WHERE id IN (SELECT job_id FROM held WHERE slot = $1) AND lease_until > now()
-       AND done_at IS NULL AND failed_at IS NULL
+    WITH left_behind AS (
+        UPDATE jobs SET lease_until = now()
+         WHERE id IN (SELECT job_id FROM held WHERE slot = $1) AND lease_until > now()
+           AND done_at IS NULL AND failed_at IS NULL
+        RETURNING id)
+    UPDATE held SET kills = kills + 1 WHERE job_id IN (SELECT id FROM left_behind)
 """
-LET_GO: Final = "DELETE FROM held WHERE slot = $1"
 
 
 async def take_up(db: Database, slot: int) -> None:
@@ -136,7 +150,6 @@ async def take_up(db: Database, slot: int) -> None:
     Should it wake all the same, its own statements name its lease and change nothing.
     """
     await db.execute(TAKE_UP, slot)
-    await db.execute(LET_GO, slot)
 
 
 def _text(value: object) -> str:

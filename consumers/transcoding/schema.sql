@@ -59,7 +59,9 @@ CREATE TABLE IF NOT EXISTS asset (
 );
 
 -- Which slot does which job: a process that was killed finds its jobs again when it is back, and need not wait for leases.
+-- `kills` counts the processes that died over it: what takes its runner down each time is given up.
 CREATE TABLE IF NOT EXISTS held (
     job_id uuid PRIMARY KEY,
-    slot   int  NOT NULL
+    slot   int  NOT NULL,
+    kills  int  NOT NULL DEFAULT 0
 );

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import structlog
 
-from consumers.runtime import Claimed, Database, Done, OutCommand, TryAgain
+from consumers.runtime import Claimed, Database, Done, GiveUp, OutCommand, TryAgain
 from consumers.transcoding import found, store
 from consumers.transcoding.encode import encode
 from consumers.transcoding.errands import Payload, read
@@ -41,6 +41,10 @@ log = structlog.get_logger("workshop")
 
 MISSED_TIMES: Final = 3
 """So often an object that should be there is looked for again."""
+KILLS_MAX: Final = 25
+"""A job over which so many runners died is given up."""
+BUGS_MAX: Final = 6
+"""A job that fails so often, and not because something was away, is given up."""
 STILLS_BYTES_MAX: Final = 64 << 20
 PICTURES_BYTES_MAX: Final = 32 << 20
 NO_ROOM_S: Final = 5.0
@@ -91,9 +95,12 @@ class Workshop:
         upload = await store.upload(self.db, payload.id)
         if not isinstance(upload, InWork):
             return Done()  # Withdrawn, failed or finished meanwhile.
-        await found.hold(self.db, job.id, self._slot)
+        kills = await found.hold(self.db, job.id, self._slot)
+        if kills >= KILLS_MAX:
+            raise GiveUp(f"{kills} runners died over it")
         try:
-            return Done(commands=[command(job, await self._step(payload, upload.facts, job.attempt))])
+            said = await self._step(payload, upload.facts, job.attempt)
+            return Done([found.let_go(job.id)], [command(job, said)])
         except (Unfit, Unusable) as error:
             log.info("unfit", video=str(payload.id), step=payload.step, task=payload.task, why=str(error))
             return Done(commands=[_unfit(job, payload.id, error.code, error.reason)])
@@ -101,6 +108,10 @@ class Workshop:
             raise TryAgain(str(error), after_s=NO_ROOM_S) from error
         except (Away, Failed, Unfinished) as error:
             raise TryAgain(f"{type(error).__name__}: {error}") from error
+        except Exception as error:
+            if job.attempt - kills >= BUGS_MAX:
+                raise GiveUp(f"{type(error).__name__} each time") from error
+            raise
 
     async def gave_up(self, job: Claimed, _reason: str) -> Done:
         """Tell that nothing can be made of it."""

@@ -1,4 +1,4 @@
-"""What tests of transcoding ask for: the stack's S3, directly or by a way that fails."""
+"""What tests of transcoding ask for: the stack's S3, a conversation with the workers, and what they told."""
 
 from collections.abc import AsyncIterator
 from uuid import uuid4
@@ -7,6 +7,7 @@ import pytest
 
 from compose.settings import Settings
 from consumers.transcoding.gateway import Objects
+from tests.consumers.bids.talk import Talk
 
 
 @pytest.fixture
@@ -21,3 +22,12 @@ async def objects(stack: Settings) -> AsyncIterator[Objects]:
 def key() -> str:
     """A key that no other test uses; nothing of the product looks there."""
     return f"of-tests/{uuid4()}"
+
+
+@pytest.fixture
+async def talk(stack: Settings) -> AsyncIterator[Talk]:
+    """Commands to the stack's workers, and their replies."""
+    conversation = Talk(stack)
+    await conversation.open()
+    yield conversation
+    await conversation.close()
