@@ -78,9 +78,7 @@ async def _seen_size(source: Path, kind: PictureKind) -> tuple[int, int]:
             raise Unfit("too_large_picture", f"{of['width']}x{of['height']}")
     if not found.get("frames"):
         # A size beyond the limit is never taken by the decoder, so that no stream shows it.
-        raise Unfit(
-            "too_large_picture" if "max_pixels" in said or "invalid" in said.lower() else "damaged", said[-200:]
-        )
+        raise Unfit("too_large_picture" if "Picture size" in said else "damaged", said[-200:])
     frame = found["frames"][0]
     if min(frame["width"], frame["height"]) < _SIDE_MIN_PX:
         raise Unfit("too_small_picture", f"{frame['width']}x{frame['height']}")

@@ -18,6 +18,7 @@ log = structlog.get_logger("sandbox")
 
 Tool = Literal["ffmpeg", "ffprobe"]
 
+_CAUGHT_A_SIGNAL: Final = 255
 _SAID_BYTES_MAX: Final = 32_768
 _CRASHES: Final = frozenset(
     {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSYS}
@@ -131,6 +132,7 @@ def _wall(reads: Sequence[Path], writes: Path | None, tool: Tool) -> list[str]:
         *([] if own.is_relative_to("/usr") else ["--ro-bind", str(own), str(own)]),
         *(part for path in reads for part in ("--ro-bind", str(path), str(path))),
         *(["--bind", str(writes), str(writes)] if writes else []),
+        *("--remount-ro", "/"),
         "--",
     ]
 
@@ -174,7 +176,8 @@ async def _last(stream: asyncio.StreamReader) -> str:
 
 def _meaning(code: int, said: str) -> Exception:
     died_of = -code if code < 0 else code - 128 if code > 128 else 0
-    if died_of == signal.SIGXCPU or "received signal 24" in said:
+    # ffmpeg catches SIGXCPU, and nothing else that it would end with 255 for is ever sent to it.
+    if died_of == signal.SIGXCPU or code == _CAUGHT_A_SIGNAL:
         return OutOfBounds("cpu")
     if died_of == signal.SIGXFSZ or "File too large" in said:
         return OutOfBounds("disk")

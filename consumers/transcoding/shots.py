@@ -79,7 +79,7 @@ async def _storyboard(source: Path, folder: Path, film: Film) -> tuple[list[Stil
         fitted(
             read[str(film.stream)]
             .filter("setpts", f"PTS-{film.start_s:.6f}/TB")
-            .filter("fps", f"1/{every_s:.6f}", start_time=0),
+            .filter("fps", f"1/{every_s:.6f}", start_time=0, round="up"),
             film,
             width,
             height,

@@ -74,3 +74,10 @@ def brightness(playlist: Path) -> list[float]:
     command += ["-fps_mode", "passthrough", "-pix_fmt", "yuv420p", "-f", "rawvideo", "-"]
     done = subprocess.run(command, capture_output=True, check=True, timeout=60)
     return [sum(done.stdout[at : at + 4]) / 4 for at in range(0, len(done.stdout), 6)]
+
+
+def lying(path: Path) -> set[str]:
+    """The names that lie in a folder; of a file its own, if it is there."""
+    if path.is_dir():
+        return {inside.name for inside in path.iterdir()}
+    return {path.name} if path.exists() else set()
