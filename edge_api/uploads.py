@@ -103,7 +103,7 @@ async def standing(request: Request, row: asyncpg.Record) -> Response:
     """What has arrived of an open upload, and fresh addresses for what has not; raises Problem 409 when it is over."""
     edge = edge_of(request)
     if row["status"] != "uploading":
-        raise Problem("upload_closed", "The upload is over.", more={"status": row["status"]})
+        raise Problem("upload_closed", "The upload is over.", more={"uploadStatus": row["status"]})
     invited = Invited(
         id=row["id"],
         purpose=row["purpose"],

@@ -226,7 +226,7 @@ class Workshop:
 
     def _missed(self, attempt: int) -> None:
         if attempt <= MISSED_TIMES:
-            raise TryAgain("the upload is not there yet")
+            raise TryAgain("the upload is not there yet", after_s=1)
         raise Unusable("upload_missing")
 
     async def _verify(self, facts: Facts, source: Path) -> None:
