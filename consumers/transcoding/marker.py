@@ -220,7 +220,7 @@ def _number(name: str) -> int | None:
     if name == INIT:
         return 0
     stem, dot, suffix = name.partition(".")
-    return int(stem) if dot and suffix == "m4s" and stem.isdecimal() and len(stem) < 6 else None
+    return int(stem) if dot and suffix == "m4s" and stem.isascii() and stem.isdecimal() and len(stem) < 6 else None
 
 
 def _about(track: Track, film: Made, number: int) -> dict[str, Any]:
