@@ -104,10 +104,19 @@ async def test_processor_time_is_bounded() -> None:
 
 
 async def test_memory_is_bounded() -> None:
-    # To play a film backwards, all of it is kept.
-    greedy = ("-v", "error", "-f", "lavfi", "-i", "color=s=4000x4000:d=9", "-vf", "reverse", "-f", "null", "-")
+    greedy = (
+        "-v",
+        "error",
+        "-f",
+        "lavfi",
+        "-i",
+        "color=s=4000x4000:d=1,format=rgba64,scale=9000:9000",
+        "-f",
+        "null",
+        "-",
+    )
 
-    bounds = Bounds(wall_s=60, cpu_s=20, memory_bytes=1_000_000_000)
+    bounds = Bounds(wall_s=60, cpu_s=20, memory_bytes=600_000_000)
 
     with pytest.raises(OutOfBounds, match="memory"):
         await run("ffmpeg", greedy, reads=[], writes=None, bounds=bounds)
