@@ -110,13 +110,13 @@ async def test_memory_is_bounded() -> None:
         "-f",
         "lavfi",
         "-i",
-        "color=s=4000x4000:d=1,format=rgba64,scale=9000:9000",
+        "color=s=4000x4000:d=1,format=rgba64,scale=16000:16000",
         "-f",
         "null",
         "-",
     )
 
-    bounds = Bounds(wall_s=60, cpu_s=20, memory_bytes=600_000_000)
+    bounds = Bounds(wall_s=60, cpu_s=20, memory_bytes=1_200_000_000)
 
     with pytest.raises(OutOfBounds, match="memory"):
         await run("ffmpeg", greedy, reads=[], writes=None, bounds=bounds)
