@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from compose.progress import Steps
-from compose.servers import kafka, postgres
+from compose.servers import cdn, kafka, postgres
 from compose.trouble import Trouble
 
 POLICY = Path("/usr/sbin/policy-rc.d")
@@ -23,7 +23,8 @@ POLICY_TEXT = """\
 exit 101
 """
 NO_CLUSTER = Path("/etc/postgresql-common/createcluster.d/no-cluster-from-compose-local.conf")
-SERVICES = {"postgresql": "postgresql", "redis-server": "redis-server"}
+FONT = Path("/usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf")
+SERVICES = {"postgresql": "postgresql", "redis-server": "redis-server", "nginx": "nginx"}
 
 
 def java_version(java: str) -> int:
@@ -37,20 +38,27 @@ def java_version(java: str) -> int:
     return int(found[1]) if found else 0
 
 
-def missing(*, servers: bool, jars: bool, venv: bool, browser: bool) -> list[str]:
-    """Packages to install: for the servers, to fetch `jars`, to make a `venv`, for tests in a `browser`."""
+def missing(*, servers: bool, jars: bool, venv: bool, browser: bool, player: bool = False) -> list[str]:
+    """Packages to install: for the servers, to fetch `jars` or the `player`, to make a `venv`, for tests in a `browser`."""
     packages = []
     java = kafka.java()
     if servers:
         packages += [] if postgres.binary("postgres") else ["postgresql"]
         packages += [] if shutil.which("redis-server") else ["redis-server"]
+        packages += [] if shutil.which("ffmpeg") and shutil.which("ffprobe") else ["ffmpeg"]
+        packages += [] if shutil.which("bwrap") else ["bubblewrap"]
+        packages += [] if FONT.exists() else ["fonts-dejavu-core"]
+        packages += cdn.missing()
+        packages += [] if shutil.which("openssl") else ["openssl"]
         packages += [] if java and java_version(java) >= kafka.JAVA_MIN else ["default-jre-headless"]
     if jars:
         packages += [] if shutil.which("mvn") else ["maven"]
     if venv and not (importlib.util.find_spec("ensurepip") and importlib.util.find_spec("venv")):
         packages += [f"python{sys.version_info.major}.{sys.version_info.minor}-venv"]
+    if player:
+        packages += [] if shutil.which("npm") else ["npm"]
     if browser:
-        packages += [] if shutil.which("chromium") else ["chromium", "fonts-dejavu-core"]
+        packages += [] if shutil.which("chromium") else ["chromium"]
     return packages
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import psutil
 
-from compose import apt, maven, processes, venv
+from compose import apt, maven, npm, processes, venv
 from compose.machine import refuse_not_ours, refuse_small_machine, refuse_taken_ports
 from compose.programs import instances, with_needs
 from compose.servers import kafka, postgres
@@ -37,6 +37,7 @@ def checks(stack: Stack) -> dict[str, Callable[[], str]]:
         "Python packages": _packages,
         "Debian packages": _debian,
         **{maven.title(part): _part(part) for part in maven.PARTS},
+        npm.title(): _player,
         "memory and disk": lambda: _machine(stack),
         "stack's folder": lambda: _folder(stack),
         "processes": lambda: _processes(stack),
@@ -50,6 +51,12 @@ def _packages() -> str:
         venv.STAMP.unlink(missing_ok=True)
         raise Trouble(f"not as locked: {', '.join(broken[:8]) or 'the lock file changed'}", fix="compose/local up")
     return f"{len(venv.pins())}, exactly as locked"
+
+
+def _player() -> str:
+    if not npm.finished():
+        raise Trouble("not there, or changed", fix="compose/local up")
+    return f"there, {npm.PLAYER.stat().st_size / 1e3:.0f} kB"
 
 
 def _debian() -> str:

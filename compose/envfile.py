@@ -1,16 +1,22 @@
 """The stack's environment: addresses and secrets as KEY=VALUE lines, readable by its owner only, read through MARKETPLACE_ENV."""
 
+# ruff: noqa: S603 - each command is a list of our own making, and no shell reads it
+
 import base64
 import secrets
+import shutil
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from compose.stack import Stack, replace
+from compose.trouble import Trouble
 
 DATABASE = "marketplace"
 # One Postgres role per owner of data or reader of views; a worker's role owns the schema of the same name.
-SCHEMA_OWNERS = ("bids", "accounts", "notifications", "indexing", "payments")
+SCHEMA_OWNERS = ("bids", "accounts", "notifications", "indexing", "payments", "transcoding")
 READERS = ("edge", "clock")
 ADMIN = "postgres"
 
@@ -40,6 +46,16 @@ def addresses(stack: Stack) -> dict[str, str]:
         "STRIPE_SANDBOX_PORT": str(stack.port("stripe")),
         # What a lost webhook would have told is looked for soon, so that a test or a person need not wait a minute.
         "RECONCILE_EVERY_S": "3",
+        "CDN_URL": f"http://127.0.0.1:{stack.port('cdn')}",
+        "CDN_API_URL": f"http://127.0.0.1:{stack.port('cloudfront')}",
+        "CDN_DISTRIBUTION_ID": "E2LOCALSTACK00",
+        "S3_ENDPOINT": f"http://127.0.0.1:{stack.port('s3')}",
+        "S3_PUBLIC_URL": f"http://127.0.0.1:{stack.port('s3')}",
+        "S3_BUCKET_UPLOADS": "marketplace-uploads",
+        "S3_BUCKET_MEDIA": "marketplace-media",
+        # Nobody here wants to wait a minute to see that an upload which was not reported is found.
+        "UPLOAD_LOOKED_AFTER_S": "3",
+        "VIDEO_SCRATCH": str(stack.folder / "scratch"),
         # Everybody on this machine shares one address, the demo, the tests and the person who tries things by hand.
         "LIMIT_PER_ADDRESS_PER_HOUR": "1000000",
         "LIMIT_LOGIN_PER_MINUTE": "10000",
@@ -54,8 +70,8 @@ def providers(stack: Stack) -> dict[str, str]:
     }
 
 
-def fresh_secrets() -> dict[str, str]:
-    """New random values for everything that must not be known outside."""
+def fresh_secrets(known: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+    """New random values for everything that must not be known outside; a key pair, which takes its time, if not `known`."""
     passwords = {password_variable(role): key() for role in (*SCHEMA_OWNERS, *READERS, "admin")}
     return passwords | {
         "REDIS_PASSWORD": key(),
@@ -67,7 +83,23 @@ def fresh_secrets() -> dict[str, str]:
         "STRIPE_SECRET_KEY": f"sk_test_{key()}",
         "STRIPE_WEBHOOK_SECRET": f"whsec_{key()}",
         "SERVICE_KEYS": f"service-1:{key()}",
+        "S3_ACCESS_KEY": f"AK{key()}",
+        "S3_SECRET_KEY": key(),
+        "CDN_SIGNING_KEYS": known.get("CDN_SIGNING_KEYS") or f"K2LOCAL{secrets.token_hex(3).upper()}:{signing_key()}",
+        "CDN_ORIGIN_SECRET": key(),
+        "CDN_API_ACCESS_KEY": f"AK{secrets.token_hex(9).upper()}",
+        "CDN_API_SECRET_KEY": key(),
     }
+
+
+def signing_key() -> str:
+    """A new RSA key in DER (PKCS 8) as base64url, as CloudFront takes them: 2048 bits; raises Trouble without openssl."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        raise Trouble("openssl is not installed.", fix="apt-get install -y openssl", code=2)
+    make = [openssl, "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-outform", "DER"]
+    made = subprocess.run(make, capture_output=True, check=True)
+    return base64.urlsafe_b64encode(made.stdout).rstrip(b"=").decode()
 
 
 def password_variable(role: str) -> str:
@@ -94,7 +126,7 @@ def environment(stack: Stack, of: Mapping[str, str]) -> dict[str, str]:
 def write(stack: Stack) -> dict[str, str]:
     """Writes the stack's file and returns it: secrets once made stay, missing ones are made, addresses are always right."""
     known = read(stack.env_file)
-    variables = fresh_secrets() | providers(stack) | known | addresses(stack)
+    variables = fresh_secrets(known) | providers(stack) | known | addresses(stack)
     variables["REDIS_URL"] = f"redis://default:{variables['REDIS_PASSWORD']}@127.0.0.1:{stack.port('redis')}/0"
     if variables != known:
         stack.folder.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from compose import apt, maven, venv
+from compose import apt, maven, npm, venv
 from compose.progress import Steps
 from compose.stack import ROOT, alone
 
@@ -36,28 +36,31 @@ class Plan:
     packages: list[str]
     venv: bool
     parts: list[str]
+    player: bool
 
     @property
     def empty(self) -> bool:
-        return not (self.packages or self.venv or self.parts)
+        return not (self.packages or self.venv or self.parts or self.player)
 
 
 def plan(wanted: Needs) -> Plan:
     """Looks at the machine and the checkout; changes nothing."""
     parts = [part for part in maven.PARTS if wanted.servers and not maven.finished(part)]
     environment = not venv.finished()
+    player = wanted.servers and not npm.finished()
     packages = apt.missing(
         servers=wanted.servers,
         jars=any(maven.wrong(maven.LIBRARY / part, maven.expected(part)) for part in parts),
         venv=environment and not venv.has_installer(),
         browser=wanted.browser,
+        player=player,
     )
-    return Plan(packages, environment, parts)
+    return Plan(packages, environment, parts, player)
 
 
 def steps_of(wanted: Needs) -> int:
     """How many numbered steps the installation has."""
-    return 2 + len(maven.PARTS) if wanted.servers else 1
+    return 3 + len(maven.PARTS) if wanted.servers else 1
 
 
 def total(command: str, wanted: Needs) -> int:
@@ -87,6 +90,8 @@ def _all_there(steps: Steps) -> None:
     for part in maven.PARTS:
         with steps.step(maven.title(part)):
             steps.done("there")
+    with steps.step(npm.title()):
+        steps.done("there")
 
 
 def _install(wanted: Needs, steps: Steps, logs: Path) -> None:
@@ -102,3 +107,6 @@ def _install(wanted: Needs, steps: Steps, logs: Path) -> None:
     for part in maven.PARTS if wanted.servers else ():
         with steps.step(maven.title(part)):
             maven.ensure(part, steps, logs)
+    if wanted.servers:
+        with steps.step(npm.title()):
+            npm.ensure(steps, logs)

@@ -18,6 +18,7 @@ LIBRARY = ROOT / ".local" / "lib"
 PARTS = {
     "kafka": ("Kafka", "kafka.version"),
     "elasticsearch": ("Elasticsearch", "elasticsearch.version"),
+    "s3": ("s3proxy", "s3proxy.version"),
 }
 
 

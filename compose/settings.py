@@ -3,6 +3,7 @@
 import base64
 import binascii
 import os
+import re
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -21,8 +22,11 @@ Role = Literal[
     "notifications",
     "indexing",
     "payments",
+    "transcoding",
+    "marker",
     "sendgrid",
     "stripe",
+    "cloudfront",
     "topics",
     "cli",
 ]
@@ -37,6 +41,8 @@ DATABASE_ROLE: dict[str, str] = {
     "notifications": "notifications",
     "indexing": "indexing",
     "payments": "payments",
+    "transcoding": "transcoding",
+    "marker": "transcoding",
     "cli": "postgres",
 }
 """Which Postgres role a process logs in as; a process not named here has no database."""
@@ -50,6 +56,10 @@ SECRETS_NEEDED: dict[str, tuple[str, ...]] = {
         "postgres_password_edge",
         "stripe_webhook_secret",
         "service_keys",
+        "s3_access_key",
+        "s3_secret_key",
+        "cdn_signing_keys",
+        "cdn_origin_secret",
     ),
     "live": ("jwt_keys", "pseudonym_key", "postgres_password_edge"),
     "clock": ("postgres_password_clock",),
@@ -58,6 +68,15 @@ SECRETS_NEEDED: dict[str, tuple[str, ...]] = {
     "accounts": ("sealing_keys", "email_hash_key", "postgres_password_accounts"),
     "notifications": ("sealing_keys", "sendgrid_api_key", "postgres_password_notifications"),
     "indexing": ("postgres_password_indexing",),
+    "transcoding": (
+        "postgres_password_transcoding",
+        "s3_access_key",
+        "s3_secret_key",
+        "cdn_api_access_key",
+        "cdn_api_secret_key",
+    ),
+    "marker": ("postgres_password_transcoding", "s3_access_key", "s3_secret_key", "cdn_origin_secret"),
+    "cloudfront": ("cdn_api_access_key", "cdn_api_secret_key"),
     "sendgrid": ("sendgrid_api_key",),
     "payments": ("sealing_keys", "stripe_secret_key", "postgres_password_payments"),
     "stripe": ("stripe_secret_key", "stripe_webhook_secret"),
@@ -65,6 +84,9 @@ SECRETS_NEEDED: dict[str, tuple[str, ...]] = {
     "cli": ("postgres_password_admin",),
 }
 """Which secrets a process cannot work without."""
+
+KEYS_OF_OURS = frozenset({"jwt_keys", "sealing_keys", "email_hash_key", "pseudonym_key", "service_keys"})
+"""Settings that hold 32 random bytes each."""
 
 PLACEHOLDERS = frozenset({"", "secret", "changeme", "change-me", "password", "default", "example", "test"})
 """Values that people leave in configuration by accident; none is accepted outside the local stack."""
@@ -119,6 +141,7 @@ class Settings(BaseSettings):
     postgres_password_notifications: SecretStr | None = Field(None, description="Password of role `notifications`.")
     postgres_password_indexing: SecretStr | None = Field(None, description="Password of role `indexing`.")
     postgres_password_payments: SecretStr | None = Field(None, description="Password of role `payments`.")
+    postgres_password_transcoding: SecretStr | None = Field(None, description="Password of role `transcoding`.")
     postgres_password_admin: SecretStr | None = Field(
         None, description="Password of the owner role, for the operators' commands (`marketplace ...`)."
     )
@@ -223,6 +246,62 @@ class Settings(BaseSettings):
         description="Keys of service tokens on the internal listener, `kid:base64url[,...]`, 32 bytes each; the first signs.",
     )
 
+    s3_endpoint: AnyHttpUrl | None = Field(None, description="S3's address where it is not Amazon's own.")
+    s3_public_url: AnyHttpUrl | None = Field(
+        None, description="S3 as browsers reach it, for presigned uploads; `S3_ENDPOINT` when not set."
+    )
+    s3_region: str = Field("us-east-1", description="S3's region.")
+    s3_access_key: SecretStr | None = Field(None, description="S3's access key id.")
+    s3_secret_key: SecretStr | None = Field(None, description="S3's secret access key.")
+    s3_bucket_uploads: str = Field("marketplace-uploads", description="Private bucket of what people upload.")
+    s3_bucket_media: str = Field(
+        "marketplace-media", description="Private bucket of what is made of it; the CDN's origin."
+    )
+    cdn_url: AnyHttpUrl = Field(
+        TypeAdapter(AnyHttpUrl).validate_python("http://127.0.0.1:8084"),
+        description="The CDN as viewers see it: films, pictures, playlists.",
+    )
+    cdn_signing_keys: SecretStr | None = Field(
+        None,
+        description="RSA keys of the CDN's trusted key group, `id:base64url[,...]` of the DER; the first signs, the CDN takes all.",
+    )
+    cdn_origin_secret: SecretStr | None = Field(
+        None, description="By which the edge knows the CDN when it asks for a playlist."
+    )
+    cdn_distribution_id: str = Field("", description="CloudFront's distribution.")
+    cdn_api_url: AnyHttpUrl | None = Field(None, description="CloudFront's API where it is not Amazon's own.")
+    cdn_api_access_key: SecretStr | None = Field(None, description="CloudFront's access key id (invalidations).")
+    cdn_api_secret_key: SecretStr | None = Field(None, description="CloudFront's secret access key.")
+    stream_s: int = Field(
+        1_800, ge=60, le=21_600, description="Life of the addresses of a film, seconds, when the viewer names none."
+    )
+    marked_s: int = Field(3_600, ge=60, description="How long a viewer's own rendition is kept, seconds.")
+    marked_per_viewer: int = Field(3, ge=1, description="Films of which one viewer may have a rendition of their own.")
+    marked_in_all: int = Field(200, ge=1, description="Viewers' own renditions at once, in all.")
+
+    video_bytes_max: int = Field(2 * 2**30, ge=1, description="The largest film that may be uploaded, bytes.")
+    video_duration_s_max: int = Field(600, ge=1, description="The longest film, seconds.")
+    video_multipart_bytes: int = Field(
+        64 * 2**20, ge=0, description="Films above this size are uploaded in parts, bytes."
+    )
+    video_part_bytes: int = Field(
+        16 * 2**20, ge=5 * 2**20, description="Size of each part but the last, bytes (S3 wants 5 MiB at least)."
+    )
+    video_uploads_open_max: int = Field(20, ge=1, description="Unfinished uploads of one person at once.")
+    picture_bytes_max: int = Field(15 * 2**20, ge=1, description="The largest picture that may be uploaded, bytes.")
+    upload_signed_s: int = Field(900, ge=30, le=43_200, description="Life of a signed upload address, seconds.")
+    upload_open_s: int = Field(86_400, ge=60, description="How long an upload may take before it is given up, seconds.")
+    upload_looked_after_s: int = Field(
+        60, ge=1, description="How often an open upload is looked at: a finished one is taken though nobody said so."
+    )
+    video_scratch: str = Field("/tmp/marketplace-transcoding", description="Folder for films in work.")  # noqa: S108
+    video_scratch_bytes_max: int = Field(
+        20 * 2**30, ge=1, description="The most that films in work may take of the disk, bytes, in each process."
+    )
+    video_encodes_at_once: int = Field(
+        0, ge=0, description="Encodes at once in each transcoding process; 0 means one per core."
+    )
+
     @field_validator("jwt_keys", "sealing_keys", "service_keys")
     @classmethod
     def _keys_are_readable(cls, value: SecretStr | None) -> SecretStr | None:
@@ -235,6 +314,13 @@ class Settings(BaseSettings):
     def _key_is_readable(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
             parse_key(value.get_secret_value())
+        return value
+
+    @field_validator("cdn_signing_keys")
+    @classmethod
+    def _signing_keys_are_readable(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parse_signing_keys(value.get_secret_value())
         return value
 
     def database_url(self, role: str) -> str:
@@ -281,6 +367,16 @@ class Settings(BaseSettings):
         return parse_key(_present(self.pseudonym_key, "PSEUDONYM_KEY"))
 
     @property
+    def keys_of_cdn(self) -> dict[str, bytes]:
+        """RSA keys in DER by the id of their key pair; the first signs."""
+        return parse_signing_keys(_present(self.cdn_signing_keys, "CDN_SIGNING_KEYS"))
+
+    @property
+    def origin_secret(self) -> str:
+        """By which the CDN shows that it asks."""
+        return _present(self.cdn_origin_secret, "CDN_ORIGIN_SECRET")
+
+    @property
     def origins(self) -> tuple[str, ...]:
         """Origins that browsers may call from."""
         return tuple(origin.strip() for origin in self.cors_origins.split(",") if origin.strip())
@@ -311,6 +407,20 @@ def parse_keys(text: str) -> dict[str, bytes]:
         if not colon or not key_id or "." in key_id:
             raise ValueError("each key must read id:base64url, the id without a dot")
         keys[key_id] = parse_key(key)
+    return keys
+
+
+def parse_signing_keys(text: str) -> dict[str, bytes]:
+    """Decode `id:base64url[,id:base64url]` of RSA keys in DER; the first is the active one. Raises ValueError."""
+    keys: dict[str, bytes] = {}
+    for part in text.split(","):
+        key_id, colon, key = part.strip().partition(":")
+        if not colon or not re.fullmatch(r"[A-Za-z0-9_-]+", key_id):
+            raise ValueError("each key must read id:base64url")
+        try:
+            keys[key_id] = base64.urlsafe_b64decode(key + "=" * (-len(key) % 4))
+        except (binascii.Error, ValueError) as error:
+            raise ValueError("not base64url") from error
     return keys
 
 
@@ -359,7 +469,7 @@ def _unsafe(settings: Settings, role: Role) -> list[str]:
         value = secret.get_secret_value()
         if value.lower() in PLACEHOLDERS or len(value) < 12:
             problems.append(f"{name.upper()} is a default or too short for {settings.environment}.")
-        elif name.endswith(("_key", "_keys")) and "_api_" not in name and "stripe" not in name and _is_weak(value):
+        elif name in KEYS_OF_OURS and _is_weak(value):
             problems.append(f"{name.upper()} holds a key of repeated bytes.")
     return problems
 

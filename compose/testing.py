@@ -7,6 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
+from itertools import pairwise
+from pathlib import Path
 
 from compose import envfile, install
 from compose.down import stop
@@ -59,7 +61,9 @@ def demo(stack: Stack, rest: list[str]) -> int:
     up(stack, [], step=_step("demo", 1))
     print(f"{_step('demo', 2)} Demo", flush=True)
     env = envfile.environment(stack, os.environ) | {"MARKETPLACE_STACK_NAME": stack.name}
-    code = run_to_its_end([sys.executable, "-m", "producers.demo", *rest], env)
+    # The demo runs in the checkout, wherever the person who names a file is.
+    named = [str(Path(word).resolve()) if before == "--video" else word for before, word in pairwise(["", *rest])]
+    code = run_to_its_end([sys.executable, "-m", "producers.demo", *named], env)
     print(f"The stack '{stack.name}' keeps running; `{stack.command} down` stops it.")
     return code
 

@@ -14,6 +14,7 @@ from edge_api.codes import CODES, status_of
 from edge_api.edge import Edge
 from edge_api.people_views import seller_of
 from edge_api.problems import Problem
+from edge_api.uploads import Invited, invitation
 from schemas.envelope import Reply
 
 Answer = dict[str, Raw]
@@ -143,6 +144,10 @@ async def _only_the_code(_edge: Edge, _asked: Asked, reply: Reply, _answer: Answ
     return {"code": reply.code}
 
 
+async def _upload(edge: Edge, _asked: Asked, _reply: Reply, answer: Answer) -> Any:
+    return invitation(edge, msgspec.json.decode(msgspec.json.encode(answer), type=Invited))
+
+
 _PLAIN = Told(200, _as_it_is)
 
 OF_ORDERS = (
@@ -170,6 +175,7 @@ TOLD: dict[str, Told] = {
     "RefreshSession": Told(200, _session),
     "ChangePassword": Told(200, _renewed),
     "BecomeSeller": Told(200, _renewed),
+    "RequestUpload": Told(201, _upload),
     # The same whether or not there is such an account.
     "ResendVerification": Told(200, _only_the_code),
     "ForgotPassword": Told(200, _only_the_code),

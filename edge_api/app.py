@@ -20,10 +20,14 @@ from edge_api import (
     pages,
     payments,
     people,
+    pictures,
     relisting,
     search,
+    streams,
     stripe_webhook,
     tickets,
+    timelines,
+    videos,
 )
 from edge_api.edge import Edge
 from edge_api.front_door import FrontDoor
@@ -44,10 +48,14 @@ ROUTERS = (
     payments.routes,
     # Before /users/{user_id}, too: /users/me/orders.
     orders.routes,
+    pictures.routes,
+    videos.routes,
     people.routes,
     auth.routes,
     command_status.routes,
     tickets.routes,
+    streams.routes,
+    timelines.routes,
     openapi.routes,
 )
 

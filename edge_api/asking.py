@@ -22,7 +22,12 @@ from schemas.envelope import Actor, command_id_of, fingerprint_of, new_command_i
 from schemas.registry import BY_NAME
 
 KEPT_S = 86_400
-DEADLINES_MS = {"auction-commands": 30_000, "user-commands": 10_000, "payment-commands": 45_000}
+DEADLINES_MS = {
+    "auction-commands": 30_000,
+    "user-commands": 10_000,
+    "payment-commands": 45_000,
+    "video-commands": 60_000,
+}
 """How long a command may be on its way (specification, timeouts of the gateway's routes)."""
 
 IDEMPOTENCY_KEY = "Idempotency-Key"

@@ -24,6 +24,7 @@ from schemas.auctions import (
 
 routes = router("auctions")
 
+FILM = ("video_not_found", "video_not_ready", "not_video_owner")
 OVER = ("auction_not_found", "auction_cancelled", "auction_ended", "not_allowed", "account_suspended", "auction_draft")
 
 
@@ -35,7 +36,7 @@ OVER = ("auction_not_found", "auction_cancelled", "auction_ended", "not_allowed"
         status=201,
         body=True,
         command=True,
-        refuses=("not_allowed", "invalid_config", "invalid_amount", "account_suspended"),
+        refuses=("not_allowed", "invalid_config", "invalid_amount", "account_suspended", *FILM),
     ),
 )
 async def create(request: Request, caller: SignedIn, body: CreateAuction, sender: From) -> Response:
@@ -51,7 +52,7 @@ async def create(request: Request, caller: SignedIn, body: CreateAuction, sender
         Auction,
         body=True,
         command=True,
-        refuses=(*OVER, "has_bids", "auction_started", "invalid_config"),
+        refuses=(*OVER, "has_bids", "auction_started", "invalid_config", *FILM),
     ),
 )
 async def update(request: Request, auction_id: AuctionId, _: SignedIn, body: UpdateAuction, sender: From) -> Response:
@@ -61,7 +62,7 @@ async def update(request: Request, auction_id: AuctionId, _: SignedIn, body: Upd
 
 @routes.post(
     "/auctions/{auction_id}/publish",
-    **says("Publish a draft", Auction, body=True, command=True, refuses=(*OVER, "invalid_config")),
+    **says("Publish a draft", Auction, body=True, command=True, refuses=(*OVER, "invalid_config", *FILM)),
 )
 async def publish(
     request: Request, auction_id: AuctionId, _: SignedIn, sender: From, body: PublishAuction | None = None

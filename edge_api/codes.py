@@ -108,6 +108,23 @@ CODES: dict[str, Code] = {
     "invalid_signature": Code(400, "The webhook's signature is not valid"),
     "wrong_mode": Code(400, "The event is of another mode"),
     "service_token_required": Code(401, "A service token is needed"),
+    # Videos.
+    "video_not_found": Code(404, "There is no such video"),
+    "not_video_owner": Code(403, "The video is somebody else's"),
+    "picture_not_found": Code(404, "There is no such picture"),
+    "video_exists": Code(409, "The video exists"),
+    "too_large": Code(413, "The file is too large"),
+    "too_many_uploads": Code(429, "Too many unfinished uploads"),
+    "upload_incomplete": Code(409, "The file has not arrived yet"),
+    "upload_closed": Code(409, "The upload is over"),
+    "upload_failed": Code(409, "The file could not be used"),
+    "video_not_ready": Code(409, "The video cannot be played"),
+    # Watching.
+    "video_withdrawn": Code(410, "The video was withdrawn"),
+    "quality_not_available": Code(404, "The video has no such quality"),
+    "stream_expired": Code(410, "The address is no longer good"),
+    "too_many_marked": Code(429, "Too many marked renditions"),
+    "auction_not_ended": Code(409, "The auction is not over"),
     # Commands.
     "idempotency_conflict": Code(409, "The Idempotency-Key was used for another request"),
     "deadline_passed": Code(409, "The command came too late to be judged"),

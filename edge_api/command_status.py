@@ -22,15 +22,21 @@ from edge_api.visit import visit_of
 from schemas.envelope import Reply
 from schemas.registry import BY_NAME
 from schemas.sealed import CannotOpen
-from topics.catalog import AUCTION_COMMANDS, PAYMENT_COMMANDS, USER_COMMANDS
+from topics.catalog import AUCTION_COMMANDS, PAYMENT_COMMANDS, USER_COMMANDS, VIDEO_COMMANDS
 
 routes = router("commands")
 
 AT_BIDS = "SELECT command_type, aggregate, actor, reply FROM bids.command_view WHERE command_id = $1"
 AT_ACCOUNTS = "SELECT command_type, aggregate, actor, reply FROM accounts.command_view WHERE command_id = $1"
 AT_PAYMENTS = "SELECT command_type, aggregate, actor, reply FROM payments.command_view WHERE command_id = $1"
+AT_TRANSCODING = "SELECT command_type, aggregate, actor, reply FROM transcoding.command_view WHERE command_id = $1"
 
-PLACES = {AUCTION_COMMANDS.name: AT_BIDS, USER_COMMANDS.name: AT_ACCOUNTS, PAYMENT_COMMANDS.name: AT_PAYMENTS}
+PLACES = {
+    AUCTION_COMMANDS.name: AT_BIDS,
+    USER_COMMANDS.name: AT_ACCOUNTS,
+    PAYMENT_COMMANDS.name: AT_PAYMENTS,
+    VIDEO_COMMANDS.name: AT_TRANSCODING,
+}
 
 REFUSALS = tuple(code for code, told in CODES.items() if 401 <= told.status <= 429 and code != "login_required")
 

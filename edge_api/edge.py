@@ -16,8 +16,10 @@ from starlette.requests import HTTPConnection
 
 from compose.settings import Settings
 from edge_api.admission import Admission
+from edge_api.cdn import Cdn
 from edge_api.outage import AWAY
 from edge_api.search_index import SearchIndex
+from edge_api.storage import Storage
 from edge_api.tokens import RefreshTokens, Tokens
 from producers.activity import Activity
 from producers.commands import Commands
@@ -50,6 +52,8 @@ class Edge:
         self.admission = Admission(self.redis, settings)
         self.tokens = Tokens(settings)
         self.refresh_tokens = RefreshTokens(settings)
+        self.cdn = Cdn(settings)
+        self.storage = Storage(settings)
         self.seal = TopicSeal(settings.keys_of_seals)
         self.user_keys = UserKeys(settings.keys_of_seals)
         self.order_seal = OrderSeal(settings.keys_of_seals)
@@ -70,6 +74,7 @@ class Edge:
             reset=_no_reset,
         )
         self._looking = asyncio.create_task(self._look_at_postgres())
+        await asyncio.to_thread(self.storage.warm_up)
         await self.commands.start()
         self.activity.start()
 
@@ -78,6 +83,7 @@ class Edge:
         if self._looking is not None:
             self._looking.cancel()
         await asyncio.gather(self.commands.stop(), self.activity.stop(), self.search.close())
+        self.storage.close()
         if self._pool is not None:
             self._pool.terminate()
         await self.redis.aclose()

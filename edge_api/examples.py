@@ -10,6 +10,7 @@ _AUCTION, _BID, _ALIAS = (
     "5f0c7a52-6f5b-5d2e-9a76-0f6f6b0c9d11",
     "b7b1c1de-3c4f-8a12-9d5e-7f6a5b4c3d2e",
 )
+_VIDEO = "01923f72-4b5c-7d6e-8f70-818283848586"
 _COMMAND = "01923f71-0a0b-7c0d-8e0f-101112131415"
 _OPENED, _ENDS, _NOW = "2026-03-01T18:00:00.000Z", "2026-03-01T19:00:00.000Z", "2026-03-01T18:20:11.482Z"
 _CODE = {"code": "followed"}
@@ -73,6 +74,32 @@ _BID_SHOWN: dict[str, Any] = {
     "retracted": False,
     "yours": False,
     "seq": 6,
+}
+
+_VIDEO_SHOWN: dict[str, Any] = {
+    "id": _VIDEO,
+    "status": "ready",
+    "progress": 1.0,
+    "playable": True,
+    "filename": "camera.mp4",
+    "contentType": "video/mp4",
+    "size": 73400320,
+    "duration": 12.48,
+    "width": 1280,
+    "height": 720,
+    "renditions": [
+        {
+            "name": "360p",
+            "width": 640,
+            "height": 360,
+            "bandwidth": 812345,
+            "averageBandwidth": 640210,
+            "codecs": "avc1.64001e",
+            "frameRate": "29.970",
+        }
+    ],
+    "failure": None,
+    "createdAt": _OPENED,
 }
 
 EXAMPLES: dict[str, Any] = {
@@ -202,6 +229,59 @@ EXAMPLES: dict[str, Any] = {
         "finalPrice": 300.0,
         "currency": "USD",
         "seq": 7,
+    },
+    "FilmUpload": {"filename": "camera.mp4", "contentType": "video/mp4", "size": 73400320},
+    "PictureUpload": {"filename": "front.jpg", "contentType": "image/jpeg", "size": 204800},
+    "Withdrawal": {"reason": "Shows a person who did not agree."},
+    "Invitation": {
+        "videoId": _VIDEO,
+        "uploadId": "2~b8Zx1",
+        "partSize": 67108864,
+        "parts": [
+            {"partNumber": 1, "size": 67108864, "url": "https://uploads.example.org/incoming/1?partNumber=1"},
+            {"partNumber": 2, "size": 6291456, "url": "https://uploads.example.org/incoming/1?partNumber=2"},
+        ],
+        "expiresAt": _ENDS,
+        "openUntil": "2026-03-02T18:00:00.000Z",
+    },
+    "UploadStanding": {
+        "pictureId": _VIDEO,
+        "url": "https://uploads.example.org/",
+        "fields": {
+            "key": f"incoming/{_VIDEO}",
+            "Content-Type": "image/jpeg",
+            "policy": "eyJ9",
+            "x-amz-signature": "0f",
+        },
+        "expiresAt": _ENDS,
+        "openUntil": "2026-03-02T18:00:00.000Z",
+        "received": 0,
+    },
+    "Video": _VIDEO_SHOWN,
+    "Videos": {"items": [_VIDEO_SHOWN], "nextCursor": None},
+    "Picture": {
+        "id": _VIDEO,
+        "status": "failed",
+        "purpose": "avatar",
+        "sizes": [],
+        "failure": {"code": "not_a_picture", "reason": "This is not a picture that we know."},
+        "createdAt": _OPENED,
+    },
+    "AuctionPictures": {
+        "items": [
+            {
+                "id": _VIDEO,
+                "sizes": [{"width": 320, "height": 240, "url": f"https://cdn.example.org/pictures/{_VIDEO}/0f.jpg"}],
+                "createdAt": _OPENED,
+            }
+        ]
+    },
+    "Stream": {
+        "url": f"https://cdn.example.org/play/{_VIDEO}/auto/master.m3u8?until=1772388011&Expires=1772388011&Signature=a&Key-Pair-Id=K",
+        "expiresAt": "2026-03-01T18:50:11.000Z",
+        "qualities": ["360p", "480p", "720p"],
+        "posterUrl": f"https://cdn.example.org/videos/{_VIDEO}/0f.jpg?Expires=1772388011&Signature=a&Key-Pair-Id=K",
+        "storyboardUrl": None,
     },
     "ServerTime": {"serverTime": _NOW},
     "LiveTicket": {

@@ -25,21 +25,21 @@ async def user_of_email(edge: Edge, email_hash: str) -> UUID | None:
 
 
 PROFILES = """
-    SELECT id, username, avatar_url, seller_rating, rating_count, follower_count, roles, created_at
+    SELECT id, username, avatar_path, seller_rating, rating_count, follower_count, roles, created_at
       FROM accounts.public_profile WHERE id = ANY($1)
 """
 
 
 async def profiles(edge: Edge, users: Iterable[UUID]) -> dict[UUID, dict[str, Any]]:
     """Public profiles by id; those who left are not among them."""
-    return {row["id"]: _profile(row) for row in await edge.rows(PROFILES, list(set(users)))}
+    return {row["id"]: _profile(edge, row) for row in await edge.rows(PROFILES, list(set(users)))}
 
 
-def _profile(row: asyncpg.Record) -> dict[str, Any]:
+def _profile(edge: Edge, row: asyncpg.Record) -> dict[str, Any]:
     return {
         "id": str(row["id"]),
         "username": row["username"],
-        "avatarUrl": row["avatar_url"],
+        "avatarUrl": None if row["avatar_path"] is None else edge.cdn.address(row["avatar_path"]),
         "sellerRating": None if row["seller_rating"] is None else float(row["seller_rating"]),
         "ratingCount": row["rating_count"],
         "followerCount": row["follower_count"],
@@ -71,7 +71,7 @@ async def seller_of(edge: Edge, user_id: UUID) -> dict[str, Any]:
 
 
 OWN_PROFILE = """
-    SELECT id, username, full_name_sealed, email_sealed, wrapped_key, avatar_url, seller_rating, rating_count,
+    SELECT id, username, full_name_sealed, email_sealed, wrapped_key, avatar_path, seller_rating, rating_count,
            strikes, follower_count, roles, is_verified, status, created_at
       FROM accounts.own_profile WHERE id = $1
 """
@@ -85,7 +85,7 @@ async def own_profile(edge: Edge, user_id: UUID) -> dict[str, Any] | None:
     owner = str(user_id)
     key = edge.user_keys.unwrap(row["wrapped_key"], user_id=owner)
     return {
-        **_profile(row),
+        **_profile(edge, row),
         "email": open_for_user(row["email_sealed"], user_key=key, user_id=owner, field="email"),
         "fullName": open_for_user(row["full_name_sealed"], user_key=key, user_id=owner, field="fullName"),
         "strikes": row["strikes"],

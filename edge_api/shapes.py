@@ -381,6 +381,16 @@ class Standing(Wire):
     seq: int
 
 
+class Stream(Wire):
+    """Where a film can be played until `expiresAt`; `qualities` are the rungs there are, lowest first."""
+
+    url: str
+    expires_at: Time
+    qualities: list[str]
+    poster_url: str | None
+    storyboard_url: str | None
+
+
 class ServerTime(Wire):
     """The clock by which bids are judged, give or take a network."""
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from compose.npm import PLAYER
 from edge_api.edge import edge_of
 
 FOLDER = Path(__file__).parent / "pages"
@@ -24,7 +25,7 @@ class File(NamedTuple):
     etag: str
 
 
-def _file(name: str, media_type: str) -> File:
+def _file(name: str | Path, media_type: str) -> File:
     body = (FOLDER / name).read_bytes()
     return File(body, media_type, f'"{hashlib.sha256(body).hexdigest()[:16]}"')
 
@@ -41,6 +42,7 @@ ASSETS = {
             "watch-bidding.js",
             "watch-bids.js",
             "watch-clock.js",
+            "watch-film.js",
             "watch-live.js",
             "watch-words.js",
         )
@@ -48,15 +50,25 @@ ASSETS = {
 }
 
 
+if PLAYER.exists():
+    # Without it a browser that plays HLS by itself still shows films, the others none.
+    ASSETS["hls.js"] = _file(PLAYER, "text/javascript")
+
+
 async def page(request: Request) -> Response:
     """The page; which auction it is, its script reads from the address."""
-    live = urlsplit(str(edge_of(request).settings.live_url))
+    live, cdn = (_origin(str(url)) for url in (edge_of(request).settings.live_url, edge_of(request).settings.cdn_url))
     policy = (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-        f"connect-src 'self' {live.scheme}://{live.netloc}; "
+        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' {cdn}; "
+        f"media-src 'self' blob: {cdn}; connect-src 'self' {live} {cdn}; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
     return _sent(request, PAGE, {"Content-Security-Policy": policy})
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 async def asset(request: Request) -> Response:

@@ -1,33 +1,29 @@
-"""The main job, end to end, on a running stack: people come, bid, watch, win, pay and are paid; a worker is killed in the middle."""
+"""The main job, end to end, on a running stack: a film is sent, people bid, watch, win, pay and are paid; a worker is killed."""
 
 import argparse
 import asyncio
 import itertools
-import json
 import os
 import secrets
 import signal
 import sys
+import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import httpx
 import psutil
-import websockets
-from rich.console import Console
 from rich.table import Table
 
 from compose.settings import ConfigurationError, Settings, load
 from consumers.bids.verify import verify
-from producers import demo_search
+from producers import demo_search, film, filming
 from producers.demo_orders import OrderFailed, from_hammer_to_payout
 from producers.person import Person, Refused
-
-console = Console(highlight=False, soft_wrap=True)
-say = console.print
+from producers.watcher import Watcher, say
 
 AUCTION_S = 60
 SOFT_WINDOW_S = 10
@@ -41,81 +37,25 @@ class DemoFailed(Exception):
     """Something did not happen that the demo promises; the text says what."""
 
 
-@dataclass
-class Watcher:
-    """A socket that watches auctions and keeps every frame, in order."""
-
-    name: str
-    titles: dict[str, str]
-    aloud: set[str]
-    frames: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    ended: dict[str, asyncio.Event] = field(default_factory=dict)
-
-    async def watch(self, person: Person, ready: asyncio.Event) -> None:
-        """Subscribe to the auctions and print what comes, until cancelled."""
-        ticket = await person.post("/live/ticket")
-        async with websockets.connect(f"{ticket['url']}?ticket={ticket['ticket']}") as socket:
-            for auction in self.titles:
-                self.ended.setdefault(auction, asyncio.Event())
-                await socket.send(json.dumps({"op": "subscribe", "auctionId": auction}))
-            ready.set()
-            async for text in socket:
-                self._take(json.loads(text))
-
-    def _take(self, frame: dict[str, Any]) -> None:
-        auction = frame.get("auctionId")
-        if auction not in self.titles or "seq" not in frame:
-            return
-        self.frames.setdefault(auction, []).append(frame)
-        if auction in self.aloud:
-            say(f"   [cyan]{self.name} sees[/] {describe(frame)}")
-        if frame["event"] == "auction_ended":
-            self.ended[auction].set()
-
-    def gaps(self, auction: str) -> list[str]:
-        """Where a frame does not follow the one before it."""
-        frames = self.frames.get(auction, [])
-        return [
-            f"frame {after['seq']} says it follows {after['prevSeq']}, but {before['seq']} came before it"
-            for before, after in itertools.pairwise(frames)
-            if after["event"] != "snapshot" and after["prevSeq"] != before["seq"]
-        ]
-
-
-def describe(frame: dict[str, Any]) -> str:
-    """One frame in words."""
-    data = frame["data"]
-    match frame["event"]:
-        case "snapshot":
-            return f"[dim]#{frame['seq']}[/] the auction as it stands: {data['status']}, {data['bidCount']} bids"
-        case "bid_placed":
-            how = "answered automatically" if data["automatic"] else "bid"
-            leads = "and leads" if data["isWinning"] else "but does not lead"
-            return f"[dim]#{frame['seq']}[/] bidder {data['bidderId'][:4]} {how} [bold]{data['amount']:.2f}[/] {leads}"
-        case "auction_extended":
-            return f"[dim]#{frame['seq']}[/] [yellow]a late bid moved the end to {data['endTime'][11:19]} UTC[/]"
-        case "auction_ended":
-            return f"[dim]#{frame['seq']}[/] [green]the hammer: {data['outcome']}, {data.get('finalPrice') or 0:.2f}[/]"
-        case other:
-            return f"[dim]#{frame['seq']}[/] {other}"
-
-
-async def run(settings: Settings) -> None:
+async def run(settings: Settings, video: Path | None) -> None:
     """The whole demo; raises DemoFailed when a promise is broken."""
     started = time.monotonic()
     async with httpx.AsyncClient(base_url=f"{str(settings.public_url).rstrip('/')}/api/v1", timeout=40) as http:
         seller, bidders = await people_arrive(http, settings)
-        lens, camera = await auctions_open(seller, settings)
-        await demo_search.finds_at_once(http, lens)
-        watcher = Watcher("the watcher", {lens: "lens", camera: "camera"}, aloud={lens})
-        ready = asyncio.Event()
+        film_id = await film_is_sent(seller, video)
+        watcher = Watcher("the watcher")
         async with asyncio.TaskGroup() as together:  # A watcher that fails ends the demo, too.
-            watching = together.create_task(watcher.watch(bidders[2], ready))
-            async with asyncio.timeout(ANSWER_DEADLINE_S):
-                await ready.wait()
+            watching = together.create_task(watcher.watch(bidders[2]))
+            camera = await open_auction(seller, settings, CAMERA)
+            await followed(watcher, camera)
+            answers = await under_fire(camera, bidders, settings)
+            await film_is_ready(seller, film_id)
+            say(f"\n[bold]5. The lens is offered[/] with its film, for {AUCTION_S} seconds")
+            lens = await open_auction(seller, settings, LENS, film_id)
+            await demo_search.finds_at_once(http, lens)
+            await followed(watcher, lens, aloud=True)
             await early_bids(lens, bidders)
             await demo_search.price_follows(http, lens)
-            answers = await under_fire(camera, bidders, settings)
             await late_bids(lens, bidders)
             await hammer(watcher, lens, camera)
             watching.cancel()
@@ -149,33 +89,67 @@ async def people_arrive(http: httpx.AsyncClient, settings: Settings) -> tuple[Pe
     return seller, bidders
 
 
-async def auctions_open(seller: Person, settings: Settings) -> tuple[str, str]:
-    """Open an auction with a soft close and one with a hard close."""
-    say(f"\n[bold]2. Two auctions open[/] for {AUCTION_S} seconds")
-    soft = {"mode": "soft", "window": SOFT_WINDOW_S, "extension": EXTENSION_S}
-    lens = await seller.post(
-        "/auctions",
-        {
-            "title": "Voigtländer lens, 1938",
-            "startingPrice": 100.00,
-            "duration": AUCTION_S,
-            "tags": ["lens"],
-            "closing": soft,
-        },
+async def film_is_sent(seller: Person, video: Path | None) -> str:
+    """Send a film to S3, past the edge; what is made of it, is made while the demo goes on."""
+    say("\n[bold]2. A film is sent[/]: the phone asks where to, sends it to S3 itself and says that it is there")
+    with tempfile.TemporaryDirectory() as folder:
+        path = video
+        if path is None:
+            path = Path(folder) / "film.mp4"
+            await film.make(path)
+        began = time.monotonic()
+        film_id = await filming.send_film(seller, path)
+        say(f"   {path.name}, {path.stat().st_size / 1e6:.1f} MB, sent in {time.monotonic() - began:.1f} s")
+    return film_id
+
+
+async def film_is_ready(seller: Person, film_id: str) -> None:
+    """Wait for the film, then open it as a player would: from its address alone."""
+    say("\n[bold]4. The film is ready[/]: encoded in pieces meanwhile, and now played from its signed address")
+    began = time.monotonic()
+    found = await filming.until_ready(seller, "videos", film_id)
+    say(
+        f"   {found['duration']:.1f} s of {found['width']}x{found['height']}; waited {time.monotonic() - began:.1f} s more"
     )
-    camera = await seller.post(
-        "/auctions",
-        {"title": "Leica M3 with case", "startingPrice": 10.00, "duration": AUCTION_S, "increments": "FLAT-1"},
-    )
-    for auction in (lens, camera):
-        say(f"   {auction['title']}: watch it at {str(settings.public_url).rstrip('/')}/watch/{auction['id']}")
-    return str(lens["id"]), str(camera["id"])
+    address = (await seller.get(f"/videos/{film_id}/stream"))["url"]
+    table = Table("rendition", "codecs", "pieces", "size", "rate")
+    for one in await film.qualities(seller.http, address):
+        rate = f"{one.size_bytes * 8 / one.duration_s / 1000:.0f} kbit/s"
+        table.add_row(f"{one.width}x{one.height}", one.codecs, str(one.pieces), f"{one.size_bytes / 1e3:.0f} kB", rate)
+    say(table)
+    seen = await film.probed(address)
+    kinds = Counter(stream["codec_type"] for stream in seen["streams"])
+    say(f"   ffprobe: {float(seen['format']['duration']):.1f} s, {kinds['video']} pictures, {kinds['audio']} sound")
+    say(f"   ffmpeg: played to the end, {await film.decoded(address)} frames, no complaint")
+
+
+CAMERA = {"title": "Leica M3 with case", "startingPrice": 10.00, "duration": AUCTION_S, "increments": "FLAT-1"}
+LENS = {
+    "title": "Voigtländer lens, 1938",
+    "startingPrice": 100.00,
+    "duration": AUCTION_S,
+    "tags": ["lens"],
+    "closing": {"mode": "soft", "window": SOFT_WINDOW_S, "extension": EXTENSION_S},
+}
+
+
+async def open_auction(seller: Person, settings: Settings, offer: dict[str, Any], film_id: str | None = None) -> str:
+    """Open an auction, with its film if there is one."""
+    opened = await (seller.post("/auctions", offer) if film_id is None else filming.offer_film(seller, offer, film_id))
+    say(f"   {opened['title']}: watch it at {str(settings.public_url).rstrip('/')}/watch/{opened['id']}")
+    return str(opened["id"])
+
+
+async def followed(watcher: Watcher, auction: str, *, aloud: bool = False) -> None:
+    """Let the watcher see an auction from its beginning."""
+    async with asyncio.timeout(ANSWER_DEADLINE_S):
+        await watcher.follow(auction, aloud=aloud)
 
 
 async def early_bids(lens: str, bidders: list[Person]) -> None:
     """Plain bids, a hidden maximum that answers by itself, and a bid that is too low."""
     anna, ben, chloe = bidders
-    say("\n[bold]3. Bids compete[/] on the lens")
+    say("\n[bold]6. Bids compete[/] on the lens")
     say(f"   {anna.username} bids 100.00")
     await anna.bid(lens, amount=100.00)
     say(f"   {ben.username} sets a hidden maximum of 180.00")
@@ -195,7 +169,7 @@ async def early_bids(lens: str, bidders: list[Person]) -> None:
 async def under_fire(camera: str, bidders: list[Person], settings: Settings) -> list[dict[str, Any]]:
     """Many bids on the second auction; in the middle of them its worker is killed."""
     say(
-        f"\n[bold]4. A worker dies[/]: {BIDS_UNDER_FIRE} bids on the camera, kill -9 of the worker `bids` after {KILL_AFTER}"
+        f"\n[bold]3. A worker dies[/]: {BIDS_UNDER_FIRE} bids on the camera, kill -9 of the worker `bids` after {KILL_AFTER}"
     )
     answers: list[dict[str, Any]] = []
     amounts = itertools.count(1100, 50)
@@ -240,7 +214,7 @@ def kill_worker(settings: Settings) -> int:
 async def late_bids(lens: str, bidders: list[Person]) -> None:
     """Bids inside the closing window move the end."""
     anna, ben, _ = bidders
-    say(f"\n[bold]5. The end comes near[/]: bids in the last {SOFT_WINDOW_S} s move it")
+    say(f"\n[bold]7. The end comes near[/]: bids in the last {SOFT_WINDOW_S} s move it")
     await anna.wait_until_left(lens, seconds=4)
     say(f"   {anna.username} bids 170.00 four seconds before the end; the hidden maximum answers")
     await anna.bid(lens, amount=170.00)
@@ -251,7 +225,7 @@ async def late_bids(lens: str, bidders: list[Person]) -> None:
 
 async def hammer(watcher: Watcher, *auctions: str) -> None:
     """Nobody does anything; the auctions close by themselves."""
-    say("\n[bold]6. Nobody does anything[/]: the clock closes both auctions")
+    say("\n[bold]8. Nobody does anything[/]: the clock closes both auctions")
     async with asyncio.timeout(AUCTION_S):
         await asyncio.gather(*(watcher.ended[auction].wait() for auction in auctions))
 
@@ -260,7 +234,7 @@ async def summary(
     settings: Settings, seller: Person, watcher: Watcher, lens: str, camera: str, answers: list[dict[str, Any]]
 ) -> None:
     """Hold what was answered, seen and stored against each other, and say so."""
-    say("\n[bold]7. What stands[/]")
+    say("\n[bold]9. What stands[/]")
     table = Table("auction", "status", "bids", "final price", "winner", "frames seen", "gaps")
     problems: list[str] = []
     for auction in (lens, camera):
@@ -293,10 +267,19 @@ async def summary(
 
 def main() -> int:
     """Run the demo against the stack of the environment; 0 when every promise held."""
-    argparse.ArgumentParser(prog="compose/local demo", description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(prog="compose/local demo", description=__doc__)
+    parser.add_argument(
+        "--video", type=Path, metavar="FILE", help="a film to sell with; one is made when none is given"
+    )
+    video: Path | None = parser.parse_args().video
+    if video is not None and (not video.is_file() or video.suffix.lower() not in filming.TYPES):
+        parser.error(f"{video} is no film: {', '.join(filming.TYPES)}")
     try:
-        asyncio.run(run(load("cli")))
-    except (DemoFailed, OrderFailed, Refused, demo_search.NotFound, ConfigurationError) as failure:
+        asyncio.run(run(load("cli"), video))
+    except (
+        *(DemoFailed, OrderFailed, Refused, ConfigurationError),
+        *(demo_search.NotFound, filming.NoFilm, film.CannotPlay),
+    ) as failure:
         say(f"\n[red]The demo failed:[/] {failure}")
         return 1
     except TimeoutError:

@@ -17,6 +17,7 @@ Price = Annotated[Money, Field(description="Amount in major units with at most t
 Seconds = Annotated[int, Field(strict=True)]
 TableName = Literal["EBAY-US", "EBAY-UK", "WHATNOT-US", "FLAT-1"]
 CloseReason = Annotated[Note, StringConstraints(min_length=1)]
+STREAM_TIME_MS_MAX = 86_400_000
 RetractionReason = Literal["wrong_amount", "description_changed"]
 
 
@@ -134,6 +135,8 @@ class PlaceBid(Request):
     currency: Currency | None = None
     confirmed: bool = False
     message: Note | None = None
+    stream_time_ms: int | None = Field(None, ge=0, le=STREAM_TIME_MS_MAX, strict=True)
+    """Where in the film the bidder was, in ms, for the replay."""
 
     @model_validator(mode="after")
     def _an_amount_is_given(self) -> "PlaceBid":
@@ -252,6 +255,7 @@ class BidPlaced(Wire):
     bid_count: int
     reserve_met: bool | None = None
     message: str | None = None
+    stream_time_ms: int | None = None
 
 
 class MaximumRaised(Wire):

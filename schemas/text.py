@@ -64,6 +64,7 @@ Title = Annotated[str, StringConstraints(max_length=200), AfterValidator(one_lin
 Description = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(prose)]
 Tag = Annotated[str, StringConstraints(max_length=40), AfterValidator(one_line), AfterValidator(_not_empty)]
 Line = Annotated[str, StringConstraints(max_length=100), AfterValidator(one_line), AfterValidator(_not_empty)]
+FileName = Annotated[str, StringConstraints(max_length=255), AfterValidator(one_line), AfterValidator(_not_empty)]
 Note = Annotated[str, StringConstraints(max_length=500), AfterValidator(prose)]
 Username = Annotated[str, StringConstraints(max_length=30), AfterValidator(_username)]
 Password = Annotated[str, StringConstraints(max_length=200), AfterValidator(_password)]

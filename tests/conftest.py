@@ -11,6 +11,9 @@ import pytest
 from compose.settings import Settings, load
 from producers.person import Person
 from tests import containers
+from tests.journeys.cinema import cinema
+
+__all__ = ["cinema"]
 
 NewPeople = Callable[..., Awaitable[list[Person]]]
 

@@ -84,12 +84,35 @@ USER_EVENTS = Topic(
     writers=("accounts",),
     readers={
         "auction-processors-users": "bids learns who is suspended",
+        "video-processors-users": "transcoding learns who left",
         "notification-processors": "notifications sends the verification and reset e-mails",
         "index-processors-users": "indexing keeps the search index",
     },
     kept=EVENTS_KEPT,
     owner="accounts",
     personal="username; e-mail sealed with the person's own key",
+)
+VIDEO_COMMANDS = Topic(
+    name="video-commands",
+    key="videoId",
+    why="what people ask of a film or picture, and what the runners made of it",
+    writers=("edge", "transcoding"),
+    readers={"video-processors": "transcoding decides"},
+    kept=COMMANDS_KEPT,
+    owner="transcoding",
+)
+VIDEO_EVENTS = Topic(
+    name="video-events",
+    key="videoId",
+    why="what became of a film or picture, from upload to withdrawal",
+    writers=("transcoding",),
+    readers={
+        "auction-processors-videos": "bids learns whose films are ready",
+        "user-processors-videos": "accounts learns of avatars",
+    },
+    followers=("live",),
+    kept=EVENTS_KEPT,
+    owner="transcoding",
 )
 NOTIFICATION_COMMANDS = Topic(
     name="notification-commands",
@@ -146,7 +169,7 @@ REPLIES = Topic(
     name="replies",
     key="explicit partition",
     why="a worker's answer to the edge process that asks",
-    writers=("bids", "accounts", "payments"),
+    writers=("bids", "accounts", "payments", "transcoding"),
     readers={},
     followers=("edge",),
     kept=REPLIES_KEPT,
@@ -159,6 +182,8 @@ CATALOG: tuple[Topic, ...] = (
     AUCTION_EVENTS,
     USER_COMMANDS,
     USER_EVENTS,
+    VIDEO_COMMANDS,
+    VIDEO_EVENTS,
     NOTIFICATION_COMMANDS,
     NOTIFICATION_EVENTS,
     ACTIVITY_EVENTS,

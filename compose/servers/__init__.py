@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from compose.servers import elasticsearch, kafka, postgres, redis
+from compose.servers import cdn, elasticsearch, kafka, postgres, redis, s3
 from compose.stack import Stack
 
 
@@ -29,4 +29,6 @@ SERVERS = {
         elasticsearch.ready,
         ("elasticsearch", "elasticsearch-transport"),
     ),
+    "cdn": Server(cdn.prepare, cdn.command, cdn.ready, ("cdn",)),
+    "s3": Server(s3.prepare, s3.command, s3.ready, ("s3",)),
 }

@@ -5,6 +5,7 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from compose.settings import Settings
+from consumers.accounts import avatars
 from consumers.accounts.desk import AccountsDesk
 from consumers.accounts.passwords import Passwords
 from consumers.accounts.prepare import Preparation
@@ -13,7 +14,7 @@ from consumers.accounts.standing import Standing
 from consumers.runtime import Inbox, Worker, emits, takes
 from schemas.registry import MESSAGES
 from schemas.sealed import TopicSeal, UserKeys
-from topics.catalog import PAYMENT_EVENTS, USER_COMMANDS, USER_EVENTS
+from topics.catalog import PAYMENT_EVENTS, USER_COMMANDS, USER_EVENTS, VIDEO_EVENTS
 
 BATCH = 32
 """A batch of logins keeps its partition for half a second; a larger one would keep it longer and gain nothing."""
@@ -58,6 +59,13 @@ def build(settings: Settings) -> Worker:
                 group="user-processors-payments",
                 takes=takes(*LEARNT),
                 apply=learn,
+                commands=False,
+            ),
+            Inbox(
+                topic=VIDEO_EVENTS.name,
+                group="user-processors-videos",
+                takes=takes("PictureReady", "PictureWithdrawn"),
+                apply=avatars.learn,
                 commands=False,
             ),
         ],

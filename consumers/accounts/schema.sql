@@ -103,3 +103,10 @@ CREATE TABLE IF NOT EXISTS strike (
     struck_at timestamptz NOT NULL
 );
 CREATE INDEX IF NOT EXISTS strike_of_user ON strike (buyer_id, struck_at);
+-- What transcoding told about avatars: the CDN's path of each person's latest; NULL when it was withdrawn.
+CREATE TABLE IF NOT EXISTS avatar (
+    user_id      uuid PRIMARY KEY,
+    picture_id   uuid        NOT NULL,
+    path         text,
+    requested_at timestamptz NOT NULL
+);

@@ -5,7 +5,7 @@
 DROP VIEW IF EXISTS public_profile, own_profile, login_lookup, username_lookup, follow_view, watch_view, session_view, command_view;
 
 CREATE VIEW public_profile AS
-    SELECT id, username, NULL::text AS avatar_url,
+    SELECT id, username, (SELECT path FROM avatar WHERE user_id = account.id) AS avatar_path,
            (SELECT round(avg(stars), 2) FROM rating WHERE rated_id = account.id AND rated = 'seller') AS seller_rating,
            (SELECT count(*) FROM rating WHERE rated_id = account.id AND rated = 'seller') AS rating_count,
            (SELECT count(*) FROM follow WHERE seller_id = account.id) AS follower_count,
@@ -13,7 +13,7 @@ CREATE VIEW public_profile AS
       FROM account WHERE NOT erased;
 
 CREATE VIEW own_profile AS
-    SELECT id, username, full_name_sealed, email_sealed, wrapped_key, NULL::text AS avatar_url,
+    SELECT id, username, full_name_sealed, email_sealed, wrapped_key, (SELECT path FROM avatar WHERE user_id = account.id) AS avatar_path,
            (SELECT round(avg(stars), 2) FROM rating WHERE rated_id = account.id AND rated = 'seller') AS seller_rating,
            (SELECT count(*) FROM rating WHERE rated_id = account.id AND rated = 'seller') AS rating_count,
            (SELECT count(*) FROM strike WHERE buyer_id = account.id AND struck_at > now() - interval '365 days') AS strikes,

@@ -54,6 +54,7 @@ DETAIL: Final = {
     "not_above_own_maximum": "You lead: only a maximum above your own counts.",
     "not_allowed": "You may not do this.",
     "not_due": "The auction has not reached its end.",
+    "not_video_owner": "The video is somebody else's.",
     "nothing_to_retract": "No bid of yours stands in this auction.",
     "own_auction": "Nobody bids in an auction of their own.",
     "reason_required": "A reason is required.",
@@ -62,6 +63,8 @@ DETAIL: Final = {
     "too_late_to_lower": "In its last twelve hours the reserve of an auction stays.",
     "too_many_strikes": "The seller takes no bids from accounts with so many unpaid items.",
     "too_late_to_retract": "It is too late to take this bid back.",
+    "video_not_found": "There is no such video.",
+    "video_not_ready": "The video cannot be shown yet, or not at all.",
 }
 """What each refusal and no-op says to a person."""
 

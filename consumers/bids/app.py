@@ -5,11 +5,13 @@ from pathlib import Path
 from compose.settings import Settings
 from consumers.bids.asked import READERS
 from consumers.bids.desk import AuctionDesk
+from consumers.bids.films import READERS as FILM_READERS
+from consumers.bids.films import learn as learn_films
 from consumers.bids.store import AUCTION, PARTICIPATION
 from consumers.bids.suspended import READERS as STANDING_READERS
 from consumers.bids.suspended import STRIKE_READERS, Suspended, learn, learn_strikes
 from consumers.runtime import Inbox, Worker, emits, takes
-from topics.catalog import AUCTION_COMMANDS, AUCTION_EVENTS, PAYMENT_EVENTS, USER_EVENTS
+from topics.catalog import AUCTION_COMMANDS, AUCTION_EVENTS, PAYMENT_EVENTS, USER_EVENTS, VIDEO_EVENTS
 
 SCHEMA = "bids"
 SQL = Path(__file__).parent
@@ -60,6 +62,13 @@ def build(_settings: Settings) -> Worker:
                 group="auction-processors-payments",
                 takes=takes(**STRIKE_READERS),
                 apply=learn_strikes,
+                commands=False,
+            ),
+            Inbox(
+                topic=VIDEO_EVENTS.name,
+                group="auction-processors-videos",
+                takes=takes(**FILM_READERS),
+                apply=learn_films,
                 commands=False,
             ),
         ],

@@ -97,6 +97,7 @@ class PlaceBid(_Asked, frozen=True):
     currency: str | None = None
     confirmed: bool = False
     message: str | None = None
+    stream_time_ms: int | None = None
 
 
 class BuyNow(_Asked, frozen=True):

@@ -11,6 +11,7 @@ from consumers.bids.auction import UNOPENED, Auction, Draft, Unopened, advance, 
 from consumers.bids.commands import Answer, Remembered
 from consumers.bids.decide import decide
 from consumers.bids.events import AuctionCreated, AuctionEvent, AuctionUpdated, DraftOpened, DraftUpdated
+from consumers.bids.films import OFFERS, Film, film_of, load_films, objection
 from consumers.bids.listing import Listing, listing_of
 from consumers.bids.meant import command_of, may_ask
 from consumers.bids.outcome import Outcome
@@ -51,6 +52,7 @@ class AuctionDesk:
         self._listings: dict[UUID, Listing] = {}
         self._changed: set[UUID] = set()
         self._offered: set[UUID] = set()
+        self._films: dict[UUID, Film] = {}
         self._participants: dict[tuple[UUID, str], int] = {}
 
     async def decide(self, batch: Sequence[Incoming], earlier: Mapping[UUID, Earlier], db: Database) -> Verdict:
@@ -77,6 +79,12 @@ class AuctionDesk:
                     incoming.aggregate not in self._standing
                 ):
                     self._standing[incoming.aggregate] = await store.load_standing(db, incoming.aggregate)
+        offers = [incoming for incoming in batch if type(incoming.body) in OFFERS]
+        self._films = await load_films(db, {film for one in offers if (film := self._film(one)) is not None})
+
+    def _film(self, incoming: Incoming) -> UUID | None:
+        before = self._auctions.get(incoming.aggregate, UNOPENED)
+        return film_of(incoming.body, self._listing(incoming.aggregate, before))
 
     def _judge(self, incoming: Incoming, used_before: bool) -> Decision:  # noqa: FBT001 - an answer of its caller
         body, actor, auction_id = incoming.body, incoming.actor, incoming.aggregate
@@ -102,6 +110,10 @@ class AuctionDesk:
             standing=self._standing_for(body, auction_id, actor),
             earlier=_OTHER_BODY if used_before else None,
         )
+        if type(body) in OFFERS and outcome.answer.outcome == "accepted":
+            code = objection(body, before, self._listing(auction_id, before), actor.id, self._films)
+            if code is not None:
+                return Decision(incoming, "refused", code, refusal(code, auction_id))
         auction, told = self._apply(auction_id, before, outcome, body)
         self._remember_bidder(auction_id, actor, body, outcome)
         return Decision(
@@ -132,14 +144,14 @@ class AuctionDesk:
 
     def _apply(self, auction_id: UUID, before: Auction, outcome: Outcome, body: Any) -> tuple[Auction, list[OutEvent]]:
         auction, told = before, []
-        message = body.message if isinstance(body, asked.PlaceBid) else None
+        message, seen_ms = (body.message, body.stream_time_ms) if isinstance(body, asked.PlaceBid) else (None, None)
         standing = self._standing.get(auction_id)
         for event in outcome.events:
             previous, auction = auction, evolve(auction, event)
             if standing is not None:
                 fold_standing(standing, event)
             listing = self._offer(auction_id, event, previous) if type(event) in _OFFERS else None
-            told.append(tell(auction_id, event, previous, auction, listing, message))
+            told.append(tell(auction_id, event, previous, auction, listing, message, seen_ms))
         if not told:
             auction = advance(before, outcome.at)
         if auction is not before:

@@ -42,6 +42,8 @@ CREATE TABLE IF NOT EXISTS listing (
     created_at     timestamptz NOT NULL
 );
 CREATE INDEX IF NOT EXISTS listing_seller ON listing (seller_id, created_at DESC, auction_id);
+-- Which auctions show a film, for the right to watch it.
+CREATE INDEX IF NOT EXISTS listing_video ON listing (video_id) WHERE video_id IS NOT NULL;
 
 -- Who bids where, for "my bids" and for finding the person behind a pseudonym of an auction.
 CREATE TABLE IF NOT EXISTS participation (
@@ -69,3 +71,10 @@ CREATE TABLE IF NOT EXISTS strike (
     changed_at   timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX IF NOT EXISTS strike_changed ON strike (changed_at);
+-- What transcoding told about films: whose they are, and whether they can be shown.
+CREATE TABLE IF NOT EXISTS film (
+    video_id uuid   PRIMARY KEY,
+    owner_id uuid   NOT NULL,
+    status   text   NOT NULL CHECK (status IN ('coming', 'ready', 'failed', 'gone')),
+    sequence bigint NOT NULL                -- of the film's event that said so
+);

@@ -62,6 +62,7 @@ class BidPlaced(_Told, frozen=True, kw_only=True):
     bid_count: int
     reserve_met: bool | None
     message: str | UnsetType
+    stream_time_ms: int | UnsetType
 
 
 class MaximumRaised(_Told, frozen=True):
@@ -155,14 +156,21 @@ def bid_id(auction_id: UUID, sequence: int) -> str:
 
 
 def tell(
-    auction_id: UUID, one: AuctionEvent, before: Auction, after: Auction, listing: Listing | None, message: str | None
+    auction_id: UUID,
+    one: AuctionEvent,
+    before: Auction,
+    after: Auction,
+    listing: Listing | None,
+    message: str | None,
+    seen_ms: int | None = None,
 ) -> OutEvent:
     """One event as it goes to the topic, between the auction `before` it and `after` it.
 
-    `listing` is the listing as it is after it, needed by an update only; `message` is what the bidder said with a bid.
+    `listing` is the listing as it is after it, needed by an update only; `message` is what the bidder said with a bid,
+    `seen_ms` where in the film he was.
     """
     name = event_id(auction_id, one.seq)
-    data = _data(auction_id, name, one, after, listing, message)
+    data = _data(auction_id, name, one, after, listing, message, seen_ms)
     return event(
         type(data).__name__,
         aggregate=auction_id,
@@ -175,7 +183,13 @@ def tell(
 
 
 def _data(
-    aggregate: UUID, name: str, one: AuctionEvent, after: Auction, listing: Listing | None, message: str | None
+    aggregate: UUID,
+    name: str,
+    one: AuctionEvent,
+    after: Auction,
+    listing: Listing | None,
+    message: str | None,
+    seen_ms: int | None,
 ) -> Told:
     auction_id = str(aggregate)
     match one, after:
@@ -194,6 +208,7 @@ def _data(
                 bid_count=after.bid_count,
                 reserve_met=reserve_met(after),
                 message=UNSET if message is None or one.automatic else message,
+                stream_time_ms=UNSET if seen_ms is None or one.automatic else seen_ms,
             )
         case happened.BidRefused(), _:
             minimum = UNSET if one.minimum is None else money(one.minimum)

@@ -4,7 +4,7 @@ import { freshKey, logIn, logOut, placeBid, session } from "/watch/assets/watch-
 import { typedAmount } from "/watch/assets/watch-words.js";
 
 /** The forms of an auction; returns `paint(known)` for whenever something changes, and `say(text, tone)`. */
-export function bidding(id, { at, cash, sessionChanged }) {
+export function bidding(id, { at, cash, seenMs, sessionChanged }) {
   let known = null;
   let busy = false;
   /** The bid on its way: sent again with the same key until there is an answer, so that it counts once. */
@@ -51,13 +51,16 @@ export function bidding(id, { at, cash, sessionChanged }) {
     }
     const confirmed = event.submitter?.value === "confirmed";
     const wish = { [form.elements.kind.value]: value, ...(confirmed ? { confirmed } : {}) };
-    if (sent?.text !== JSON.stringify(wish)) sent = { text: JSON.stringify(wish), key: freshKey() };
+    if (sent?.text !== JSON.stringify(wish)) {
+      const seen = seenMs();
+      sent = { text: JSON.stringify(wish), key: freshKey(), wish: seen === null ? wish : { ...wish, streamTimeMs: seen } };
+    }
     busy = true;
     at("confirm-button").hidden = true;
     say("");
     paint();
     try {
-      accepted(await placeBid(id, wish, sent.key));
+      accepted(await placeBid(id, sent.wish, sent.key));
     } catch (refused) {
       refusedBid(refused);
     } finally {

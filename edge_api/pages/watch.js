@@ -4,6 +4,7 @@ import { auction as readAuction, history as readHistory, session } from "/watch/
 import { bidding } from "/watch/assets/watch-bidding.js";
 import { History } from "/watch/assets/watch-bids.js";
 import { ServerClock } from "/watch/assets/watch-clock.js";
+import { Film } from "/watch/assets/watch-film.js";
 import { Live } from "/watch/assets/watch-live.js";
 import { alias, bids as inWords, moment, money, stretch } from "/watch/assets/watch-words.js";
 
@@ -11,6 +12,11 @@ const id = location.pathname.split("/").pop().toLowerCase();
 const at = (name) => document.getElementById(name);
 const clock = new ServerClock();
 const history = new History(at("history"), at("history-empty"));
+
+const film = new Film(at("film-video"), at("film"), (cue) => {
+  at("replay").hidden = !cue;
+  say(at("replay"), cue ? replayWords(cue) : "");
+});
 
 /** All that is known; `null` fields are not known yet. */
 const known = { currency: "USD", status: null, you: null, hasBid: false };
@@ -57,6 +63,7 @@ const HEARD = {
     Object.assign(known, data, { status: data.outcome === "cancelled" ? "cancelled" : "ended", winnerAlias: data.winnerId ?? null });
     if (data.outcome === "sold_buy_now") Object.assign(known, { currentBid: data.finalPrice, leaderAlias: data.winnerId });
     announce(endingWords());
+    if (known.videoId) film.replay(id);
   },
   outbid: ({ data }) => {
     if (data.auctionId === id) known.hasBid = true;
@@ -97,6 +104,19 @@ async function readWords() {
   at("seller").textContent = `offered by ${found.seller.username}`;
   at("tags").replaceChildren(...found.tags.map((tag) => Object.assign(document.createElement("li"), { textContent: tag })));
   at("tags").hidden = !found.tags.length;
+  known.videoId = found.videoId;
+  showFilm();
+}
+
+/** Who may watch changes with the auction and with who is logged in. */
+function showFilm() {
+  if (known.videoId) film.show(known.videoId);
+  if (known.videoId && known.status === "ended") film.replay(id);
+}
+
+function replayWords(cue) {
+  if (cue.event === "auction_ended") return cue.winnerId ? `Sold to ${alias(cue.winnerId)} for ${cash(cue.finalPrice)}.` : "Ended without a sale.";
+  return `${cue.bidderId === known.you ? "You" : alias(cue.bidderId)} bid ${cash(cue.amount)}.`;
 }
 
 function missing(text) {
@@ -218,7 +238,15 @@ const live = new Live(id, clock, {
     at("reconnect").hidden = name !== "waiting";
   },
 });
-const form = bidding(id, { at, cash, sessionChanged: () => live.now() });
+const form = bidding(id, {
+  at,
+  cash,
+  seenMs: () => film.seenMs(),
+  sessionChanged: () => {
+    live.now();
+    if (film.section.hidden) showFilm();
+  },
+});
 at("reconnect").addEventListener("click", () => live.now());
 setInterval(tick, 200);
 readWords();

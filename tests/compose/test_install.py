@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from compose import apt, install, maven, venv
+from compose import apt, install, maven, npm, venv
 from compose.progress import Steps
-from compose.servers import kafka, postgres
+from compose.servers import cdn, kafka, postgres
 from compose.trouble import Trouble
 
 pytestmark = pytest.mark.quick
@@ -24,13 +24,17 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres, "binary", lambda name: None)
     monkeypatch.setattr(kafka, "java", lambda: None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    for folder in ("SBIN", "MODULES"):
+        monkeypatch.setattr(cdn, folder, Path("/nonexistent"))
+    monkeypatch.setattr(apt, "FONT", Path("/nonexistent"))
 
 
 def test_a_bare_machine_needs_every_package(bare: None) -> None:
     minor = f"python3.{sys.version_info.minor}-venv"
 
-    assert apt.missing(servers=True, jars=True, venv=True, browser=True) == [
-        "postgresql", "redis-server", "default-jre-headless", "maven", minor, "chromium", "fonts-dejavu-core",
+    assert apt.missing(servers=True, jars=True, venv=True, browser=True, player=True) == [
+        "postgresql", "redis-server", "ffmpeg", "bubblewrap", "fonts-dejavu-core", "nginx", "libnginx-mod-http-js",
+        "openssl", "default-jre-headless", "maven", minor, "npm", "chromium",
     ]  # fmt: skip
 
 
@@ -47,6 +51,8 @@ def test_an_old_java_counts_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(kafka, "java", lambda: str(java))
     monkeypatch.setattr(postgres, "binary", Path)
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(cdn, "missing", list)
+    monkeypatch.setattr(apt, "FONT", Path("/usr"))
 
     assert apt.missing(**NOTHING | {"servers": True}) == ["default-jre-headless"]
 
@@ -200,6 +206,20 @@ def test_every_part_of_the_pom_has_its_sums() -> None:
         assert all(len(digest) == 64 for digest in maven.expected(part).values())
     assert len(maven.expected("kafka")) == 54
     assert maven.title("kafka") == "Kafka 4.3.1"
+
+
+def test_a_player_that_is_not_what_was_committed_is_never_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def pack(_self: Steps, command: list[str], _log: Path, _what: str) -> None:
+        (Path(command[command.index("--pack-destination") + 1]) / "hls.js-1.7.4.tgz").write_bytes(b"another package")
+
+    monkeypatch.setattr(npm, "FOLDER", tmp_path / "web")
+    monkeypatch.setattr(npm, "PLAYER", tmp_path / "web" / "hls.min.mjs")
+    monkeypatch.setattr(Steps, "run", pack)
+
+    with pytest.raises(Trouble, match="gives another package than was committed"):
+        npm.ensure(Steps(1), tmp_path)
+
+    assert not (tmp_path / "web" / "hls.min.mjs").exists()
 
 
 def test_jars_that_stay_wrong_are_never_used(library: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

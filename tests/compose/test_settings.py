@@ -20,9 +20,13 @@ SOUND = {
     "STRIPE_SECRET_KEY": "sk_test_a-long-enough-key",
     "STRIPE_WEBHOOK_SECRET": "whsec_a-long-enough-secret",
     "SERVICE_KEYS": f"k1:{KEY}",
+    "S3_ACCESS_KEY": "long-enough-access-key",
+    "S3_SECRET_KEY": "long-enough-secret-key",
     **{
         f"POSTGRES_PASSWORD_{role}": "long-enough-password"
-        for role in ("EDGE", "CLOCK", "BIDS", "ACCOUNTS", "NOTIFICATIONS", "INDEXING", "PAYMENTS", "ADMIN")
+        for role in (
+            *("EDGE", "CLOCK", "BIDS", "ACCOUNTS", "NOTIFICATIONS", "INDEXING", "PAYMENTS", "TRANSCODING", "ADMIN"),
+        )
     },
 }
 

@@ -19,12 +19,14 @@ PAGE = watch.PAGE.body.decode()
 @pytest.fixture
 async def browser() -> AsyncIterator[httpx.AsyncClient]:
     app = Starlette(routes=watch.routes)
-    app.state.edge = SimpleNamespace(settings=SimpleNamespace(live_url="wss://live.example:444/"))
+    app.state.edge = SimpleNamespace(
+        settings=SimpleNamespace(live_url="wss://live.example:444/", cdn_url="https://cdn.example/")
+    )
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://shop.example") as client:
         yield client
 
 
-async def test_the_policy_lets_the_page_load_its_own_files_and_speak_to_the_live_process_only(
+async def test_the_policy_lets_the_page_load_its_own_files_play_films_and_speak_to_the_live_process_only(
     browser: httpx.AsyncClient,
 ) -> None:
     answer = await browser.get(LAMP)
@@ -35,8 +37,9 @@ async def test_the_policy_lets_the_page_load_its_own_files_and_speak_to_the_live
         "default-src": "'none'",
         "script-src": "'self'",
         "style-src": "'self'",
-        "img-src": "'self'",
-        "connect-src": "'self' wss://live.example:444",
+        "img-src": "'self' https://cdn.example",
+        "media-src": "'self' blob: https://cdn.example",
+        "connect-src": "'self' wss://live.example:444 https://cdn.example",
         "base-uri": "'none'",
         "form-action": "'none'",
         "frame-ancestors": "'none'",

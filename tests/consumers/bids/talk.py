@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from compose.settings import Settings
 from schemas.envelope import Actor, Reply, command_headers, fingerprint_of, new_command_id, print_time, time_ms
 from schemas.registry import BY_NAME
-from topics.catalog import AUCTION_COMMANDS, REPLIES, Topic
+from topics.catalog import REPLIES, Topic
 
 PATIENCE_S = 20.0
 
@@ -122,7 +122,7 @@ class Talk:
             body,
         )
         await self._producer.send_and_wait(
-            AUCTION_COMMANDS.name,
+            message.topic,
             key=str(auction_id).encode(),
             value=value,
             headers=command_headers(

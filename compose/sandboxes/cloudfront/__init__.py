@@ -1,0 +1,1 @@
+"""Stand-in for CloudFront's API: invalidations, which empty the CDN stand-in's cache."""

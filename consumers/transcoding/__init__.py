@@ -1,0 +1,1 @@
+"""Films and pictures: taken in, checked, made fit to be shown."""
