@@ -28,7 +28,7 @@ async def from_hammer_to_payout(settings: Settings, seller: Person, winner: Pers
     """Pay (a decline first), ship, receive, be paid out, rate; returns differences between our books."""
     order = await paying.order_of(winner, auction)
     say(
-        f"\n[bold]8. The winner pays[/]: order {order['id'][:8]}, {_amount(order, 'total')} until {order['payBy'][:16]}"
+        f"\n[bold]10. The winner pays[/]: order {order['id'][:8]}, {_amount(order, 'total')} until {order['payBy'][:16]}"
     )
     await _pay(settings, winner, order)
     await _ship_and_receive(seller, winner, order)
@@ -61,7 +61,7 @@ async def _pay(settings: Settings, winner: Person, order: dict[str, object]) -> 
 
 
 async def _ship_and_receive(seller: Person, winner: Person, order: dict[str, object]) -> None:
-    say("\n[bold]9. The seller ships[/], the buyer receives")
+    say("\n[bold]11. The seller ships[/], the buyer receives")
     seen = await seller.get(f"/orders/{order['id']}")
     say(f"   {seller.username} reads the address (sealed everywhere else): {seen['shippingAddress']['city']}")
     await seller.post(f"/orders/{order['id']}/ship", {"carrier": "Post", "trackingNumber": "RR123456785AT"})
@@ -70,7 +70,7 @@ async def _ship_and_receive(seller: Person, winner: Person, order: dict[str, obj
 
 
 async def _pay_out(settings: Settings, seller: Person, order: dict[str, object]) -> None:
-    say("\n[bold]10. The seller is paid out[/]")
+    say("\n[bold]12. The seller is paid out[/]")
     order_id = str(order["id"])
     await paying.order_when(seller, order_id, lambda now: any(e["event"] == "PayoutHeld" for e in now["history"]))
     say(f"   the payout waits: {seller.username} is not known to Stripe yet")
@@ -92,7 +92,7 @@ async def _rate(seller: Person, winner: Person, order: dict[str, object]) -> Non
 
 
 async def _history(seller: Person, order: dict[str, object]) -> None:
-    say("\n[bold]11. The order's history[/], as its seller reads it")
+    say("\n[bold]13. The order's history[/], as its seller reads it")
     table = Table("#", "event", "by", "with")
     for event in (await seller.get(f"/orders/{order['id']}"))["history"]:
         said = {name: value for name, value in event["data"].items() if name not in HIDDEN and not name.endswith("At")}
@@ -106,7 +106,7 @@ async def _history(seller: Person, order: dict[str, object]) -> None:
 
 
 async def _books(settings: Settings, order: dict[str, object]) -> list[str]:
-    say("\n[bold]12. The ledger[/]: every movement has two sides")
+    say("\n[bold]14. The ledger[/]: every movement has two sides")
     table = Table("account", "currency", "amount", "postings")
     total = 0
     for currency, account, amount, postings in await balances(settings, UUID(str(order["id"]))):

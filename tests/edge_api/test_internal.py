@@ -40,7 +40,7 @@ def known(doorway: Doorway) -> None:
         {
             "id": ANNA,
             "username": "anna",
-            "avatar_url": None,
+            "avatar_path": None,
             "seller_rating": 4.5,
             "rating_count": 2,
             "follower_count": 0,
