@@ -72,8 +72,8 @@ class AuctionsAsked(Asked):
     seller: list[UUID] = Field(default_factory=list, max_length=CHOICES_MAX, description="Any of these sellers.")
     category: list[Line] = Field(default_factory=list, max_length=CHOICES_MAX, description="Any of these categories.")
     tag: list[Tag] = Field(default_factory=list, max_length=CHOICES_MAX, description="All of these tags.")
-    min_price: Amount | None = Field(None, description="The current price is this or more.")
-    max_price: Amount | None = Field(None, description="The current price is this or less.")
+    min_price: Amount | None = Field(None, description="The current price is this or more, in whatever currency.")
+    max_price: Amount | None = Field(None, description="The current price is this or less, in whatever currency.")
     ends_before: Annotated[Time, AfterValidator(_near_now)] | None = Field(None, description="Ends before this time.")
     sort: Sort | None = Field(
         None, description="With `q` by default `relevance`, else `ending`: the next to end first."

@@ -1,7 +1,5 @@
 """Elasticsearch: one node on loopback from the smallest distribution there is, never as root, indices only by intent."""
 
-import os
-import shlex
 import shutil
 import urllib.error
 import urllib.request
@@ -15,7 +13,6 @@ from compose.stack import ROOT, Stack, alone, replace
 from compose.trouble import Trouble
 
 PART = "elasticsearch"
-JAVA_VARIABLE = "MARKETPLACE_ELASTICSEARCH_JAVA"
 JAVA_OPTIONS = "-Xms512m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 LOGGING = ROOT / "compose" / "servers" / "elasticsearch-log4j2.properties"
 
@@ -105,7 +102,7 @@ def command(stack: Stack) -> list[str]:
         "ES_JAVA_HOME": str(Path(java).resolve().parent.parent),
         "ES_PATH_CONF": str(folder / "config"),
         "ES_TMPDIR": str(folder / "tmp"),
-        "ES_JAVA_OPTS": shlex.join(shlex.split(os.environ.get(JAVA_VARIABLE, JAVA_OPTIONS))),
+        "ES_JAVA_OPTS": JAVA_OPTIONS,
     }
     variables = [f"{name}={value}" for name, value in environment.items()]
     start = ["env", *variables, str(_unpacked(stack.root) / "bin" / "elasticsearch")]

@@ -1,6 +1,6 @@
 """Writes what is due: claims documents, makes them of what is known at that moment, and hands them to the index in bulk.
 
-Any number of processes do this side by side. A claim is a lease in the document's own row, so whoever dies leaves nothing
+Any number of processes do this side by side. A claim is a lease in the document's row of `due`, so whoever dies leaves nothing
 undone; two who write the same document cannot do harm, since the index keeps the newer version.
 """
 

@@ -32,6 +32,7 @@ PEER_INDEX = "peer-1"
 
 WAITING = "SELECT count(*) FROM indexing.due WHERE at IS NOT NULL"
 KNOWN = "SELECT count(*) FROM indexing.document WHERE kind = 'auctions'"
+WRITTEN = "SELECT count(*) FROM indexing.due WHERE written_at IS NOT NULL"
 LEARNT = "SELECT coalesce(sum(next_offset), 0) FROM indexing.offsets WHERE topic = 'auction-events'"
 FORGET = "TRUNCATE indexing.document, indexing.due, indexing.offsets, indexing.filling, indexing.replayed"
 
@@ -73,6 +74,8 @@ class Market:
             await until(lambda: _more(db, LEARNT, 0), within_s=30, every_s=0.005)
             began, pids = time.perf_counter(), {name: self.one.pid(name) for name in (*names, WORKER)}
             cpu = cpu_of(pids)
+            await until(lambda: _more(db, WRITTEN, self.count // 2), within_s=300, every_s=0.05)
+            rss_half = rss_mb(pids[WORKER])
             await until(lambda: _more(db, KNOWN, self.count - 1), within_s=300, every_s=0.05)
             await until(lambda: _is(db, WAITING, 0), within_s=300, every_s=0.02)
             seconds = time.perf_counter() - began
@@ -82,7 +85,7 @@ class Market:
         if stand != self.count:
             self.report.violations.append(f"{stand} documents of {self.count}")
         us = {f"{name}_us": 1e6 * value / self.count for name, value in used.items()}
-        return {"per_s": self.count / seconds, "rss_mb": rss_mb(pids[WORKER]), **us}
+        return {"per_s": self.count / seconds, "rss_mb": rss_mb(pids[WORKER]), "rss_half_mb": rss_half, **us}
 
     async def documents(self) -> list[dict[str, Any]]:
         """The same documents as actions of the helper."""
@@ -204,6 +207,8 @@ async def throughput(market: Market) -> None:
     report.figure("P13", "events to documents", per_s["ours"], unit="/s")
     report.figure("P13", "bulk helper alone, same documents", per_s["peer"], unit="/s")
     report.figure("P13", "memory of the worker after them", [one["rss_mb"] for one in told], unit="MB")
+    grown = [one["rss_mb"] / one["rss_half_mb"] for one in told]
+    report.figure("P13", "memory after all of them over memory after half", grown, at_most=1.05)
     await rebuilt(market, per_s["peer"])
 
 
