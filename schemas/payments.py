@@ -318,6 +318,10 @@ class RecordPayer(Wire):
     exp_year: int | None = None
 
 
+class ForgetPayer(Wire):
+    """A person left: nothing of his is kept at the provider to be charged; key: the person's id."""
+
+
 # What happened.
 
 
@@ -667,6 +671,12 @@ class PaymentMethodRemoved(Wire):
 
     user_id: UUID
     payment_method_id: str
+
+
+class PayerForgotten(Wire):
+    """The provider's customer and saved methods of a person who left are deleted; aggregate: the person's id."""
+
+    user_id: UUID
 
 
 class AutomaticPaymentSet(Wire):

@@ -191,6 +191,7 @@ MESSAGES: tuple[Message, ...] = (
         "RecordReversal",
         "RecordAccount",
         "RecordPayer",
+        "ForgetPayer",
     ),
     *_messages(
         "payment-events",
@@ -234,6 +235,7 @@ MESSAGES: tuple[Message, ...] = (
         "PaymentMethodAsked",
         "PaymentMethodSaved",
         "PaymentMethodRemoved",
+        "PayerForgotten",
         "AutomaticPaymentSet",
     ),
 )

@@ -83,6 +83,7 @@ USER_EVENTS = Topic(
     readers={
         "auction-processors-users": "bids learns who is suspended",
         "notification-processors": "notifications sends the verification and reset e-mails",
+        "payment-processors-users": "payments forgets who left",
     },
     kept=EVENTS_KEPT,
     owner="accounts",
@@ -126,6 +127,7 @@ PAYMENT_EVENTS = Topic(
         "auction-processors-payments": "bids learns strikes",
         "notification-processors-payments": "notifications writes to buyer and seller",
     },
+    followers=("live",),
     kept=EVENTS_KEPT,
     owner="payments",
 )
