@@ -16,12 +16,14 @@ from redis.exceptions import RedisError
 
 from edge_api import live_metrics
 from edge_api.live_frames import is_shown, message, notes_of, read_event
+from edge_api.live_orders import updates_of
 from edge_api.live_people import Presence, redeem
 from edge_api.live_room import Room
 from edge_api.live_rooms import Rooms
 from edge_api.live_sockets import FORBIDDEN, GOING_AWAY, SUBSCRIPTIONS_MAX, TICKET, TOO_MANY, TRY_AGAIN_LATER, Socket
 from edge_api.live_views import Pool
 from schemas.envelope import print_time, time_ms
+from topics.catalog import PAYMENT_EVENTS
 
 log = structlog.get_logger("live")
 
@@ -174,10 +176,13 @@ class Hub:
     # -- what happens
 
     async def hear(self, records: Sequence[ConsumerRecord]) -> None:
-        """Tell everybody concerned of records of `auction-events`, in their order."""
+        """Tell everybody concerned of records of `auction-events` and `payment-events`, in their order."""
         touched: dict[Room, int] = {}
         notes: list[tuple[str, bytes]] = []
         for record in records:
+            if record.topic == PAYMENT_EVENTS.name:
+                notes.extend(self._hear_of_order(record))
+                continue
             auction_id = (record.key or b"").decode("ascii", "replace")
             room = self.rooms.at(auction_id)
             if room is None and not self.presence:
@@ -203,12 +208,25 @@ class Hub:
             for socket in self.presence.of(person):
                 socket.write(frame)
 
-    def _is_new(self, auction_id: str, sequence: int) -> bool:
+    def _hear_of_order(self, record: ConsumerRecord) -> list[tuple[str, bytes]]:
+        if not self.presence:
+            return []
+        try:
+            event = read_event(record.value or b"")
+            updates = list(updates_of(event, self.presence))
+        except (msgspec.MsgspecError, ValueError) as error:
+            live_metrics.UNREADABLE.inc()
+            log.error("an event cannot be read", offset=record.offset, error=type(error).__name__)
+            return []
+        order_id = (record.key or b"").decode("ascii", "replace")
+        return updates if updates and self._is_new(order_id, event.sequence) else []
+
+    def _is_new(self, key: str, sequence: int) -> bool:
         """False for an event told again after a worker's restart: a lead lost long ago is no news."""
-        if self._noted.get(auction_id, 0) >= sequence:
+        if self._noted.get(key, 0) >= sequence:
             return False
-        self._noted[auction_id] = sequence
-        self._noted.move_to_end(auction_id)
+        self._noted[key] = sequence
+        self._noted.move_to_end(key)
         if len(self._noted) > NOTED_MAX:
             self._noted.popitem(last=False)
         return True

@@ -77,7 +77,7 @@ class Hall:
 def record(event: Event | bytes) -> Any:
     """A record of `auction-events`."""
     value = event if isinstance(event, bytes) else msgspec.json.encode(event)
-    return SimpleNamespace(key=LAMP.encode(), value=value, timestamp=0, offset=0)
+    return SimpleNamespace(topic="auction-events", key=LAMP.encode(), value=value, timestamp=0, offset=0)
 
 
 class Client:

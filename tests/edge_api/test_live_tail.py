@@ -15,6 +15,7 @@ from edge_api.live_tail import Tail
 pytestmark = pytest.mark.quick
 
 ONE, TWO = (TopicPartition("auction-events", partition) for partition in range(2))
+ORDERS = [TopicPartition("payment-events", partition) for partition in range(2)]
 
 
 class Broker:
@@ -23,7 +24,7 @@ class Broker:
     def __init__(self) -> None:
         self.starts: list[Exception | None] = []
         self.polls: list[dict[TopicPartition, list[Any]] | Exception] = []
-        self.ends = {ONE: 7, TWO: 0}
+        self.ends = {ONE: 7, TWO: 0, **dict.fromkeys(ORDERS, 0)}
         self.positions: dict[TopicPartition, int] = {}
         self.drained = asyncio.Event()
         self.stopped = 0
@@ -41,7 +42,7 @@ class Broker:
         self.stopped += 1
 
     def assign(self, partitions: Sequence[TopicPartition]) -> None:
-        assert list(partitions) == [ONE, TWO]
+        assert list(partitions) == [ONE, TWO, *ORDERS]
 
     async def end_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         return {partition: self.ends[partition] for partition in partitions}
@@ -108,7 +109,7 @@ async def test_it_begins_at_the_end_of_every_partition_and_is_ready_only_then(br
 
     await follower.until(broker.drained)
 
-    assert broker.positions == {ONE: 7, TWO: 0}
+    assert broker.positions == {ONE: 7, TWO: 0, **dict.fromkeys(ORDERS, 0)}
     assert follower.tail.ready
 
 
@@ -142,7 +143,7 @@ async def test_it_goes_on_after_an_outage(broker: Broker) -> None:
 
 async def test_what_the_broker_threw_away_is_passed_over_and_said(broker: Broker) -> None:
     broker.polls = [OffsetOutOfRangeError({TWO: 3}), {TWO: records(40)}]
-    broker.ends = {ONE: 7, TWO: 40}
+    broker.ends |= {ONE: 7, TWO: 40}
     follower = Follower(broker)
 
     await follower.until(broker.drained)
