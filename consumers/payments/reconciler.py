@@ -27,7 +27,7 @@ OVERLAP_S: Final = 3_600
 FIRST_S: Final = 86_400 * 3
 OPEN_FOR_S: Final = 60
 LOOKED_AT: Final = 200
-"""Open intents, and accounts not ready yet, that are looked at in one round."""
+"""The most open intents, and accounts not ready yet, that one round looks at; others in each round, if there are more."""
 _SERIES: Final = UUID("6f6a0f0e-91c5-5f0b-8d0e-4a2f7b1c9d10")
 
 CURSOR = """
@@ -81,13 +81,15 @@ class Reconciler:
         return [heard(one) for one in reversed(events) if one.id in unheard]
 
     async def _looks(self, round_id: UUID) -> list[Write]:
+        hour = time_ms() // 3_600_000
         before_ms = time_ms() - OPEN_FOR_S * 1000
-        orders = await store.to_look_at(self._db, before_ms=before_ms, limit=LOOKED_AT)
+        orders = await store.to_look_at(self._db, round_id, before_ms=before_ms, limit=LOOKED_AT)
         sellers = await store.not_onboarded(self._db, round_id, limit=LOOKED_AT)
+        # One look an hour at each, by the id of its job: what was missed is nearly always in the list of events.
         return enqueue(
-            *(job(uuid.uuid5(round_id, str(one)), LOOK, LookAtOrder(one)) for one in orders),
+            *(job(uuid.uuid5(one, f"look:{hour}"), LOOK, LookAtOrder(one)) for one in orders),
             # What the provider tells of sellers' accounts stands in no list of ours.
-            *(job(uuid.uuid5(round_id, account), LOOK, LookAtAccount(account, one)) for one, account in sellers),
+            *(job(uuid.uuid5(one, f"account:{hour}"), LOOK, LookAtAccount(account, one)) for one, account in sellers),
         )
 
 
