@@ -146,6 +146,7 @@ async def _only_the_code(_edge: Edge, _asked: Asked, reply: Reply, _answer: Answ
 _PLAIN = Told(200, _as_it_is)
 
 OF_ORDERS = (
+    "GiveAddress",
     "ChargeSavedMethod",
     "CancelOrder",
     "ShipOrder",

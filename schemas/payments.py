@@ -81,6 +81,12 @@ class CreateIntent(Wire):
     shipping_sealed: str
 
 
+class GiveAddress(Wire):
+    """PUT /orders/{id}/address: where it goes, of who pays without being asked for it; sealed as in CreateIntent."""
+
+    shipping_sealed: str
+
+
 class ChargeSavedMethod(Request):
     """POST /orders/{id}/pay: charge a saved payment method now, without the buyer's presence; the default one if none is named."""
 

@@ -168,6 +168,7 @@ MESSAGES: tuple[Message, ...] = (
         "OpenOrder",
         "WakeOrder",
         "CreateIntent",
+        "GiveAddress",
         "ChargeSavedMethod",
         "CancelOrder",
         "ShipOrder",

@@ -313,6 +313,13 @@ async def test_a_saved_card_is_charged_when_its_owner_agreed_and_forgotten_when_
 
     order = await shop.sale(mina, anna)
     await paying.order_at(anna, order["id"], "paid")
+    assert await refusal(mina.post(f"/orders/{order['id']}/ship")) == (409, "address_missing")
+    assert await refusal(mina.request("PUT", f"/orders/{order['id']}/address", paying.ADDRESS)) == (
+        403,
+        "not_the_buyer",
+    )
+    await anna.request("PUT", f"/orders/{order['id']}/address", paying.ADDRESS)
+    assert (await mina.get(f"/orders/{order['id']}"))["shippingAddress"] == paying.ADDRESS
 
     await anna.request("DELETE", f"/payments/methods/{card['id']}")
     assert (await anna.get("/payments/methods"))["items"] == []
