@@ -3,7 +3,7 @@
 import asyncio
 import json
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -11,7 +11,7 @@ import pytest
 
 from schemas import payments as said
 from schemas.payments import order_id_of
-from tests.consumers.payments.till import ADMIN, Sale, Till, somebody
+from tests.consumers.payments.till import ADMIN, SYSTEM, Sale, Till, somebody
 
 pytestmark = pytest.mark.stack
 
@@ -378,3 +378,21 @@ async def test_who_left_is_forgotten_by_the_provider_too(till: Till) -> None:
     await till.until(gone)
     methods = "SELECT count(*) FROM payments.payment_method_view WHERE user_id = $1"
     assert await till.db.fetchval(methods, UUID(buyer.id)) == 0
+
+
+async def test_an_event_of_a_kind_that_we_do_not_know_is_kept_once(till: Till) -> None:
+    event_id = f"evt_{uuid.uuid4().hex}"
+    event = said.RecordProviderEvent(
+        provider_event_id=event_id,
+        provider_type="climate.order.created",
+        object_type="climate.order",
+        object_id="co_1",
+        created=datetime.now(UTC),
+    )
+    key = said.provider_key_of("co_1")
+    name = said.provider_event_command_id(event_id)
+    replies = [await till.ask(key, event, SYSTEM, command_id=name) for _ in range(2)]
+
+    kept = await till.db.fetch("SELECT type FROM payments.provider_event WHERE id = $1", event_id)
+    assert [reply["code"] for reply in replies] == ["kept", "kept"]
+    assert [row["type"] for row in kept] == ["climate.order.created"]
