@@ -23,7 +23,7 @@ NAMES = (
     *("round_trip", "bid_cpu", "recovery", "redis_view", "fan_out", "idle_sockets"),
     *("deciding", "hot_auction", "many_auctions", "restart", "webhook", "orders", "memory", "start"),
 )
-LONGER = {"round_trip", "bid_cpu"}
+LONGER = {"round_trip", "bid_cpu", "webhook"}
 """Those whose measurement has a length."""
 
 
