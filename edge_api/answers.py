@@ -151,6 +151,7 @@ async def _upload(edge: Edge, _asked: Asked, _reply: Reply, answer: Answer) -> A
 _PLAIN = Told(200, _as_it_is)
 
 OF_ORDERS = (
+    "GiveAddress",
     "ChargeSavedMethod",
     "CancelOrder",
     "ShipOrder",

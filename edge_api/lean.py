@@ -26,12 +26,14 @@ class LeanRoute(APIRoute):
         endpoint: Endpoint,
         *,
         body: type[JsonRequest],
+        header: str = "Idempotency-Key",
         openapi_extra: dict[str, Any] | None = None,
         **told: Any,
     ) -> None:
-        """`body` is the model that the endpoint reads by itself."""
+        """`body` is the model that the endpoint reads by itself, `header` the one that it looks at."""
         self.body_model = body
-        super().__init__(path, endpoint, openapi_extra={**(openapi_extra or {}), **_documented(path, body)}, **told)
+        extra = {**(openapi_extra or {}), **_documented(path, body, header)}
+        super().__init__(path, endpoint, openapi_extra=extra, **told)
 
         async def run(scope: Scope, receive: Receive, send: Send) -> None:
             response = await endpoint(Request(scope, receive, send))
@@ -40,10 +42,10 @@ class LeanRoute(APIRoute):
         self.app = run
 
 
-def _documented(path: str, body: type[JsonRequest]) -> dict[str, Any]:
+def _documented(path: str, body: type[JsonRequest], header: str) -> dict[str, Any]:
     names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
     uuid = {"type": "string", "format": "uuid"}
-    key = {"name": "Idempotency-Key", "in": "header", "required": False, "schema": {"type": "string"}}
+    key = {"name": header, "in": "header", "required": False, "schema": {"type": "string"}}
     schema = {"$ref": f"#/components/schemas/{body.__name__}"}
     return {
         "parameters": [{"name": name, "in": "path", "required": True, "schema": uuid} for name in names] + [key],

@@ -1,6 +1,6 @@
 """What happens to films and pictures, told to their owner's sockets as `video_progress`."""
 
-from collections.abc import Container
+from collections.abc import Container, Iterator
 
 import msgspec
 
@@ -18,12 +18,12 @@ PICTURES = {"PictureReady": "ready", "PictureFailed": "failed", "PictureWithdraw
 _KEPT = ("progress", "code", "reason", "renditions")
 
 
-def progress_of(event: Event, present: Container[str]) -> tuple[str, bytes] | None:
+def progress_of(event: Event, present: Container[str]) -> Iterator[tuple[str, bytes]]:
     """What an event of `video-events` means to its owner, if they are here: (user, frame)."""
     status = FILMS.get(event.event_type) or PICTURES.get(event.event_type)
     owner = event.person("ownerId")
     if status is None or owner is None or owner not in present:
-        return None
+        return
     film = event.event_type in FILMS
     data = {
         "videoId" if film else "pictureId": msgspec.Raw(event.text("videoId" if film else "pictureId")),
@@ -33,4 +33,4 @@ def progress_of(event: Event, present: Container[str]) -> tuple[str, bytes] | No
         **({"playable": True} if event.event_type in ("VideoPlayable", "VideoReady") else {}),
         **{name: event.data[name] for name in _KEPT if name in event.data},
     }
-    return owner, wire(msgspec.json.encode({"event": "video_progress", "data": data}))
+    yield owner, wire(msgspec.json.encode({"event": "video_progress", "data": data}))

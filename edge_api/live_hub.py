@@ -4,8 +4,8 @@ import asyncio
 import random
 import time
 from collections import OrderedDict
-from collections.abc import Coroutine, Sequence
-from typing import Any
+from collections.abc import Callable, Container, Coroutine, Iterable, Sequence
+from typing import Any, Final
 
 import asyncpg
 import msgspec
@@ -16,14 +16,15 @@ from redis.exceptions import RedisError
 
 from edge_api import live_metrics
 from edge_api.live_films import progress_of
-from edge_api.live_frames import is_shown, message, notes_of, read_event
+from edge_api.live_frames import Event, is_shown, message, notes_of, read_event
+from edge_api.live_orders import updates_of
 from edge_api.live_people import Presence, redeem
 from edge_api.live_room import Room
 from edge_api.live_rooms import Rooms
 from edge_api.live_sockets import FORBIDDEN, GOING_AWAY, SUBSCRIPTIONS_MAX, TICKET, TOO_MANY, TRY_AGAIN_LATER, Socket
 from edge_api.live_views import Pool
 from schemas.envelope import print_time, time_ms
-from topics.catalog import VIDEO_EVENTS
+from topics.catalog import PAYMENT_EVENTS, VIDEO_EVENTS
 
 log = structlog.get_logger("live")
 
@@ -35,6 +36,12 @@ CHECK_EVERY = 4
 NOTED_MAX = 50_000
 RETRY_MS = (1_000, 3_000)
 RECONNECT_MS = (500, 5_000)
+
+OF_PEOPLE: Final[dict[str, Callable[[Event, Container[str]], Iterable[tuple[str, bytes]]]]] = {
+    VIDEO_EVENTS.name: progress_of,
+    PAYMENT_EVENTS.name: updates_of,
+}
+"""Topics whose events are nobody's but a few people's: what an event means to those who are here."""
 
 
 class Hub:
@@ -176,12 +183,12 @@ class Hub:
     # -- what happens
 
     async def hear(self, records: Sequence[ConsumerRecord]) -> None:
-        """Tell everybody concerned of records of `auction-events` and `video-events`, in their order."""
+        """Tell everybody concerned of records of the public topics, in their order."""
         touched: dict[Room, int] = {}
         notes: list[tuple[str, bytes]] = []
         for record in records:
-            if record.topic == VIDEO_EVENTS.name:
-                notes.extend(self._hear_of_film(record))
+            if record.topic in OF_PEOPLE:
+                notes.extend(self._hear_for_people(record))
                 continue
             auction_id = (record.key or b"").decode("ascii", "replace")
             room = self.rooms.at(auction_id)
@@ -208,18 +215,18 @@ class Hub:
             for socket in self.presence.of(person):
                 socket.write(frame)
 
-    def _hear_of_film(self, record: ConsumerRecord) -> list[tuple[str, bytes]]:
+    def _hear_for_people(self, record: ConsumerRecord) -> list[tuple[str, bytes]]:
         if not self.presence:
             return []
         try:
             event = read_event(record.value or b"")
-            note = progress_of(event, self.presence)
+            notes = list(OF_PEOPLE[record.topic](event, self.presence))
         except (msgspec.MsgspecError, ValueError) as error:
             live_metrics.UNREADABLE.inc()
             log.error("an event cannot be read", offset=record.offset, error=type(error).__name__)
             return []
-        video_id = (record.key or b"").decode("ascii", "replace")
-        return [note] if note is not None and self._is_new(video_id, event.sequence) else []
+        key = (record.key or b"").decode("ascii", "replace")
+        return notes if notes and self._is_new(key, event.sequence) else []
 
     def _is_new(self, key: str, sequence: int) -> bool:
         """False for an event told again after a worker's restart: a lead lost long ago is no news."""

@@ -12,11 +12,11 @@ from compose.settings import Settings
 from consumers.runtime.outage import Backoff
 from consumers.runtime.readiness import wait_for_topics
 from edge_api import live_metrics
-from topics.catalog import AUCTION_EVENTS, VIDEO_EVENTS
+from topics.catalog import AUCTION_EVENTS, PAYMENT_EVENTS, VIDEO_EVENTS
 
 log = structlog.get_logger("live")
 
-TOPICS = (AUCTION_EVENTS, VIDEO_EVENTS)
+TOPICS = (AUCTION_EVENTS, VIDEO_EVENTS, PAYMENT_EVENTS)
 BATCH_MAX = 500
 POLL_MS = 500
 ANSWER_S = 10.0

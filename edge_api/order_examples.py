@@ -59,6 +59,7 @@ ORDER_EXAMPLES: dict[str, Any] = {
         "livemode": False,
         "data": {"object": {"id": "pi_1P0000000000000000000001", "object": "payment_intent", "status": "succeeded"}},
     },
+    "PostalAddress": _ADDRESS,
     "RefundOrder": {"amount": 20.0, "reason": "not_as_described"},
     "StartOnboarding": {"country": "AT"},
     "SetAutomaticPayment": {"enabled": True},

@@ -12,14 +12,9 @@ from msgspec import Raw
 from edge_api import payment_views
 from edge_api.auction_shown import money
 from edge_api.edge import Edge
+from edge_api.order_sides import OF_NOBODY, OF_THE_BUYER, OF_THE_SELLER
 from edge_api.people_views import sellers, time_text
 from edge_api.tokens import Caller
-
-OF_THE_SELLER = frozenset(
-    {"PayoutHeld", "PayoutStarted", "PayoutSent", "PayoutFailed", "PayoutReversed", "ReversalStarted", "ReversalFailed"}
-)
-OF_THE_BUYER = frozenset({"PaymentDeclined", "PaymentActionRequired"})
-OF_NOBODY = frozenset({"ProviderFeeKnown"})
 
 ELSEWHERE = frozenset({"orderId", "auctionId", "buyerId", "sellerId", "title", "paymentId"})
 """Stands in the order itself."""

@@ -14,6 +14,7 @@ from edge_api.auth import From
 from edge_api.bodies import written
 from edge_api.edge import edge_of
 from edge_api.order_shapes import Invoice, Order, OrderDone, Orders
+from edge_api.payments import sealed_address
 from edge_api.problems import Problem
 from edge_api.routing import LIMIT, Cursor, Limit, SignedIn, router, says
 from edge_api.tokens import Caller
@@ -26,7 +27,9 @@ from schemas.payments import (
     ConfirmDelivery,
     DeclineOffer,
     DisputeOrder,
+    GiveAddress,
     OfferSecondChance,
+    PostalAddress,
     RateOrder,
     ShipOrder,
     ShipOrderRequest,
@@ -128,7 +131,6 @@ async def invoice(
             *ANY,
             "not_the_buyer",
             "method_not_found",
-            "address_missing",
             "already_paid",
             "not_payable",
             "pay_window_over",
@@ -142,9 +144,20 @@ async def pay(
     return await _ask(request, sender, order_id, body or ChargeSavedMethod())
 
 
+@routes.put(
+    "/orders/{order_id}/address",
+    **says("Where it goes", OrderDone, body=True, command=True, refuses=(*ANY, "not_the_buyer", "user_not_found")),
+)
+async def address(request: Request, order_id: OrderId, caller: SignedIn, body: PostalAddress, sender: From) -> Response:
+    """By the buyer, until it is on its way; whoever pays with create-intent has said it there."""
+    edge = edge_of(request)
+    command = GiveAddress(shipping_sealed=await sealed_address(edge, body, caller, order_id))
+    return await ask(request, sender, "GiveAddress", order_id, written(command), asked_for=edge.keyed(written(body)))
+
+
 @routes.post(
     "/orders/{order_id}/ship",
-    **says("It is on its way", OrderDone, body=True, command=True, refuses=(*ANY, "not_the_seller")),
+    **says("It is on its way", OrderDone, body=True, command=True, refuses=(*ANY, "not_the_seller", "address_missing")),
 )
 async def ship(
     request: Request, order_id: OrderId, caller: SignedIn, sender: From, body: ShipOrderRequest | None = None

@@ -70,13 +70,14 @@ async def create_intent(request: Request, caller: SignedIn, body: CreateIntentRe
     edge = edge_of(request)
     order = await payment_views.order_to_pay(edge, body.auction_id, caller.user_id)
     order_id = order_id_of(body.auction_id) if order is None else order["order_id"]
-    sealed = await _sealed_address(edge, body.shipping_info, caller, order_id)
+    sealed = await sealed_address(edge, body.shipping_info, caller, order_id)
     command = CreateIntent(amount=Minor(body.amount), currency=body.currency, shipping_sealed=sealed)
     # A seal is another one each time: the fingerprint covers a keyed hash of what was said.
     return await ask(request, sender, "CreateIntent", order_id, written(command), asked_for=edge.keyed(written(body)))
 
 
-async def _sealed_address(edge: Edge, address: PostalAddress, caller: Caller, order_id: UUID) -> str:
+async def sealed_address(edge: Edge, address: PostalAddress, caller: Caller, order_id: UUID) -> str:
+    """An address as it travels and lies; raises Problem when the caller has left."""
     wrapped = await payment_views.wrapped_key(edge, caller.user_id)
     if wrapped is None:
         raise Problem("user_not_found", "There is no such user.")

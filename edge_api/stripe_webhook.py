@@ -167,6 +167,7 @@ routes.routes.append(
         methods=["POST"],
         tags=["payments"],
         body=StripeEvent,
+        header=HEADER,
         **says(
             "Stripe's events",
             Received,

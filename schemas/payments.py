@@ -81,6 +81,12 @@ class CreateIntent(Wire):
     shipping_sealed: str
 
 
+class GiveAddress(Wire):
+    """PUT /orders/{id}/address: where it goes, of who pays without being asked for it; sealed as in CreateIntent."""
+
+    shipping_sealed: str
+
+
 class ChargeSavedMethod(Request):
     """POST /orders/{id}/pay: charge a saved payment method now, without the buyer's presence; the default one if none is named."""
 
@@ -316,6 +322,10 @@ class RecordPayer(Wire):
     last4: str | None = None
     exp_month: int | None = None
     exp_year: int | None = None
+
+
+class ForgetPayer(Wire):
+    """A person left: nothing of his is kept at the provider to be charged; key: the person's id."""
 
 
 # What happened.
@@ -667,6 +677,12 @@ class PaymentMethodRemoved(Wire):
 
     user_id: UUID
     payment_method_id: str
+
+
+class PayerForgotten(Wire):
+    """The provider's customer and saved methods of a person who left are deleted; aggregate: the person's id."""
+
+    user_id: UUID
 
 
 class AutomaticPaymentSet(Wire):

@@ -206,6 +206,7 @@ MESSAGES: tuple[Message, ...] = (
         "OpenOrder",
         "WakeOrder",
         "CreateIntent",
+        "GiveAddress",
         "ChargeSavedMethod",
         "CancelOrder",
         "ShipOrder",
@@ -229,6 +230,7 @@ MESSAGES: tuple[Message, ...] = (
         "RecordReversal",
         "RecordAccount",
         "RecordPayer",
+        "ForgetPayer",
     ),
     *_messages(
         "payment-events",
@@ -272,6 +274,7 @@ MESSAGES: tuple[Message, ...] = (
         "PaymentMethodAsked",
         "PaymentMethodSaved",
         "PaymentMethodRemoved",
+        "PayerForgotten",
         "AutomaticPaymentSet",
     ),
 )

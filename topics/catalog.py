@@ -87,6 +87,7 @@ USER_EVENTS = Topic(
         "video-processors-users": "transcoding learns who left",
         "notification-processors": "notifications sends the verification and reset e-mails",
         "index-processors-users": "indexing keeps the search index",
+        "payment-processors-users": "payments forgets who left",
     },
     kept=EVENTS_KEPT,
     owner="accounts",
@@ -162,6 +163,7 @@ PAYMENT_EVENTS = Topic(
         "auction-processors-payments": "bids learns strikes",
         "notification-processors-payments": "notifications writes to buyer and seller",
     },
+    followers=("live",),
     kept=EVENTS_KEPT,
     owner="payments",
 )

@@ -9,14 +9,14 @@ from consumers.payments.cashier import Cashier
 from consumers.payments.comparing import COMPARE, Comparing
 from consumers.payments.desk import PaymentsDesk
 from consumers.payments.gateway import Stripe
-from consumers.payments.learning import Auctions
+from consumers.payments.learning import Auctions, Leavers
 from consumers.payments.reconciler import RECONCILE, Reconciler
 from consumers.payments.store import ORDERS, PEOPLE
 from consumers.payments.teller import Schedule, Teller
 from consumers.runtime import Database, Inbox, JobRunner, Worker, emits, takes
 from schemas.registry import MESSAGES
 from schemas.sealed import TopicSeal
-from topics.catalog import AUCTION_EVENTS, PAYMENT_COMMANDS, PAYMENT_EVENTS
+from topics.catalog import AUCTION_EVENTS, PAYMENT_COMMANDS, PAYMENT_EVENTS, USER_EVENTS
 
 LEASE_S = 15.0
 """How long the errand of a runner that died waits for the next one; a living one renews it."""
@@ -66,6 +66,13 @@ def build(settings: Settings) -> Worker:
                 group="payment-processors-auctions",
                 takes=takes(**learning.READERS),
                 make_desk=lambda _partition: Auctions(),
+                commands=False,
+            ),
+            Inbox(
+                topic=USER_EVENTS.name,
+                group="payment-processors-users",
+                takes=takes("UserErased"),
+                make_desk=lambda _partition: Leavers(),
                 commands=False,
             ),
         ],

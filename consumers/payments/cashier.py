@@ -98,5 +98,7 @@ async def _do(tools: Tools, errand: effects.Errand, job: Claimed) -> Done:
             return await enrolling.begin_setup(tools, errand, job)
         case effects.ForgetMethod():
             return await enrolling.forget(tools, errand, job)
+        case effects.ForgetCustomer():
+            return await enrolling.forget_customer(tools, errand)
         case _:
             raise GiveUp(f"{type(errand).__name__} is no errand of the cashier's")

@@ -16,6 +16,7 @@ BRANCHES: Final[dict[type[Wire], Branch]] = {
     said.ChargeSavedMethod: paying.charge_saved,
     said.CancelOrder: paying.cancel,
     said.RecordIntent: paying.record_intent,
+    said.GiveAddress: fulfilling.give_address,
     said.ShipOrder: fulfilling.ship,
     said.ConfirmDelivery: fulfilling.confirm_delivery,
     said.RateOrder: fulfilling.rate,

@@ -109,6 +109,18 @@ class ForgetMethod(Errand, frozen=True):
     method: str
 
 
+class ForgetCustomer(Errand, frozen=True):
+    """Have the provider forget a buyer and all his payment methods."""
+
+    customer_id: str
+
+
+class ForgetPerson(Errand, frozen=True):
+    """A person left."""
+
+    user_id: UUID
+
+
 class OpenOffer(Errand, frozen=True):
     """Open the next bidder's order."""
 
@@ -157,6 +169,8 @@ AnyErrand = (
     | Onboard
     | BeginSetup
     | ForgetMethod
+    | ForgetCustomer
+    | ForgetPerson
     | OpenOffer
     | OpenSold
     | Wake
@@ -205,6 +219,8 @@ def _errands(told: Told, event_id: UUID, command_id: UUID) -> Iterator[tuple[UUI
             yield command_id, PAY, BeginSetup(event.user_id), 0
         case said.PaymentMethodRemoved() as event:
             yield event_id, MOVE, ForgetMethod(event.payment_method_id), 0
+        case said.PayerForgotten() if "customer" in told.kept:
+            yield event_id, MOVE, ForgetCustomer(told.kept["customer"]), 0
         case said.SellerAccountChanged(payouts_enabled=True) as event:
             yield event_id, TELL, Release(event.user_id), 0
             yield uuid.uuid5(event_id, "again"), TELL, Release(event.user_id, again=True), RELEASE_AGAIN_S

@@ -51,3 +51,9 @@ async def forget(tools: Tools, errand: effects.ForgetMethod, job: Claimed) -> Do
     except Refused as error:
         raise GiveUp(str(error)) from error
     return Done()
+
+
+async def forget_customer(tools: Tools, errand: effects.ForgetCustomer) -> Done:
+    """Have the provider forget a buyer who left."""
+    await tools.gateway.forget_customer(errand.customer_id)
+    return Done()

@@ -9,6 +9,16 @@ from schemas.money import Minor
 BEFORE_PAID = frozenset({"offered", "awaiting_payment", "cancelled", "unpaid", "lapsed"})
 
 
+def give_address(order: Order, asked: Asked, command: said.GiveAddress) -> Decided:
+    """The buyer says where it goes, or another place, until it is on its way."""
+    if party_of(order, asked.actor) != "buyer":
+        return refused("not_the_buyer")
+    if order.status not in ("awaiting_payment", "paid"):
+        return refused("wrong_state", state=order.status)
+    given = Told(said.ShippingAddressGiven(**of(order)), {"shipping": command.shipping_sealed})
+    return accepted("address_given", given, state=order.status)
+
+
 def ship(order: Order, asked: Asked, command: said.ShipOrder) -> Decided:
     """On its way; said again it corrects carrier and tracking number, not the time."""
     if party_of(order, asked.actor) != "seller":

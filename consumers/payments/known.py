@@ -20,6 +20,7 @@ ABOUT_PEOPLE = (
     | said.SetAutomaticPayment
     | said.RecordAccount
     | said.RecordPayer
+    | said.ForgetPayer
 )
 """Commands whose key is a person's id."""
 

@@ -1,4 +1,4 @@
-"""What payments learns from auction-events: what sold to whom, and who bid how much, for the second chance."""
+"""What payments learns from others: what sold to whom, who bid how much (for the second chance), and who left."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -6,7 +6,7 @@ from uuid import UUID, uuid5
 
 import msgspec
 
-from consumers.payments.effects import TELL, OpenSold, job
+from consumers.payments.effects import TELL, ForgetPerson, OpenSold, job
 from consumers.runtime import Database, Incoming, ReadAs, Remembered, SequenceGuard, Verdict, Write, enqueue
 from topics.catalog import AUCTION_EVENTS
 
@@ -113,6 +113,20 @@ class Auctions:
         for incoming in fresh:
             lesson.take(incoming)
         return Verdict(writes=[one for one in (*lesson.writes(), seen) if one.rows])
+
+
+class Leavers:
+    """Hears in user-events of those who left."""
+
+    async def decide(
+        self,
+        batch: Sequence[Incoming],
+        earlier: Mapping[UUID, Remembered],  # noqa: ARG002 - every desk is asked alike
+        db: Database,  # noqa: ARG002
+    ) -> Verdict:
+        """One errand for each; a repeated event finds its job standing."""
+        jobs = [job(uuid5(one.id, "forget"), TELL, ForgetPerson(one.aggregate)) for one in batch]
+        return Verdict(writes=enqueue(*jobs))
 
 
 class _Lesson:

@@ -44,12 +44,14 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
 def decide(person: Person, asked: Asked) -> Decided:
     """The answer to a command about a person, and what happens by it."""
     match asked.body:
-        case said.RecordAccount() | said.RecordPayer() if not asked.actor.is_system:
+        case said.RecordAccount() | said.RecordPayer() | said.ForgetPayer() if not asked.actor.is_system:
             return refused("forbidden")
         case said.RecordAccount() as command:
             return _record_account(person, command)
         case said.RecordPayer() as command:
             return _record_payer(person, command)
+        case said.ForgetPayer():
+            return _forget(person)
         case _ if not _is(person, asked.actor):
             return refused("forbidden")
         case said.StartOnboarding() as command:
@@ -110,6 +112,12 @@ def _record_payer(person: Person, command: said.RecordPayer) -> Decided:
     return accepted("recorded", *told) if told else nothing("known")
 
 
+def _forget(person: Person) -> Decided:
+    if person.customer_id is None:
+        return nothing("not_known")
+    return accepted("forgotten", Told(said.PayerForgotten(user_id=person.id), {"customer": person.customer_id}))
+
+
 def _remove(person: Person, command: said.RemovePaymentMethod) -> Decided:
     if all(one.id != command.payment_method_id for one in person.methods):
         return refused("method_not_found")
@@ -156,6 +164,8 @@ def _changes(person: Person, event: Wire, kept: dict[str, str]) -> dict[str, Any
             return {"methods": (*person.methods, saved)[-METHODS_MAX:]}
         case said.PaymentMethodRemoved():
             return {"methods": tuple(one for one in person.methods if one.id != event.payment_method_id)}
+        case said.PayerForgotten():
+            return {"customer_id": None, "methods": (), "automatic": False}
         case said.AutomaticPaymentSet():
             return {"automatic": event.enabled}
         case _:

@@ -22,12 +22,15 @@ from schemas import payments as said
 from schemas.envelope import time_ms
 
 RECONCILE: Final = "reconcile"
-OVERLAP_S: Final = 3_600
-"""So far back events are listed each time: longer than the provider takes to show one, or we take to record it."""
+OVERLAP_S: Final = 120
+"""So far back behind the newest event that we know, others are listed each time: longer than we take to record one."""
+WIDE_S: Final = 3_600
+WIDE_EVERY_S: Final = 600
+"""So often, and so far back, for what was lost while later ones came."""
 FIRST_S: Final = 86_400 * 3
 OPEN_FOR_S: Final = 60
 LOOKED_AT: Final = 200
-"""Open intents, and accounts not ready yet, that are looked at in one round."""
+"""The most open intents, and accounts not ready yet, that one round looks at; others in each round, if there are more."""
 _SERIES: Final = UUID("6f6a0f0e-91c5-5f0b-8d0e-4a2f7b1c9d10")
 
 CURSOR = """
@@ -52,7 +55,13 @@ class Reconciler:
     def _round(self, *, delay_s: float) -> Job:
         """The round of this time: however many processes there are, it is one."""
         number = int(time_ms() / 1000 + delay_s) // self._every_s
-        return Job(id=uuid.uuid5(_SERIES, f"{self._every_s}:{number}"), kind=RECONCILE, payload=b"{}", delay_s=delay_s)
+        is_wide = number % max(1, WIDE_EVERY_S // self._every_s) == 0
+        return Job(
+            id=uuid.uuid5(_SERIES, f"{self._every_s}:{number}"),
+            kind=RECONCILE,
+            payload=b"wide" if is_wide else b"",
+            delay_s=delay_s,
+        )
 
     @property
     def _db(self) -> Database:
@@ -61,7 +70,7 @@ class Reconciler:
 
     async def act(self, job: Claimed) -> Done:
         """One round."""
-        told = await self._unheard()
+        told = await self._unheard(WIDE_S if job.payload == b"wide" else OVERLAP_S)
         yesterday = yesterday_job(datetime.now(UTC))
         return Done([*await self._looks(job.id), *self._next(), *enqueue(yesterday)], told)
 
@@ -72,22 +81,24 @@ class Reconciler:
     def _next(self) -> list[Write]:
         return enqueue(self._round(delay_s=self._every_s))
 
-    async def _unheard(self) -> list[OutCommand]:
+    async def _unheard(self, overlap_s: int) -> list[OutCommand]:
         last = await self._db.fetchval(CURSOR)
-        since = time_ms() // 1000 - FIRST_S if last is None else int(last.timestamp()) - OVERLAP_S
+        since = time_ms() // 1000 - FIRST_S if last is None else int(last.timestamp()) - overlap_s
         events = [one async for one in self._gateway.events(since=since)]
         unheard = await store.unheard(self._db, [one.id for one in events])
         # Oldest first, as they happened.
         return [heard(one) for one in reversed(events) if one.id in unheard]
 
     async def _looks(self, round_id: UUID) -> list[Write]:
+        hour = time_ms() // 3_600_000
         before_ms = time_ms() - OPEN_FOR_S * 1000
-        orders = await store.to_look_at(self._db, before_ms=before_ms, limit=LOOKED_AT)
+        orders = await store.to_look_at(self._db, round_id, before_ms=before_ms, limit=LOOKED_AT)
         sellers = await store.not_onboarded(self._db, round_id, limit=LOOKED_AT)
+        # One look an hour at each, by the id of its job: what was missed is nearly always in the list of events.
         return enqueue(
-            *(job(uuid.uuid5(round_id, str(one)), LOOK, LookAtOrder(one)) for one in orders),
+            *(job(uuid.uuid5(one, f"look:{hour}"), LOOK, LookAtOrder(one)) for one in orders),
             # What the provider tells of sellers' accounts stands in no list of ours.
-            *(job(uuid.uuid5(round_id, account), LOOK, LookAtAccount(account, one)) for one, account in sellers),
+            *(job(uuid.uuid5(one, f"account:{hour}"), LOOK, LookAtAccount(account, one)) for one, account in sellers),
         )
 
 

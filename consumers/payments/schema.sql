@@ -24,7 +24,8 @@ CREATE INDEX IF NOT EXISTS orders_seller ON orders (seller_id, created_ms DESC, 
 CREATE INDEX IF NOT EXISTS orders_intent ON orders (intent_id) WHERE intent_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS orders_charge ON orders (charge_id) WHERE charge_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS orders_held ON orders (seller_id) WHERE held IS NOT NULL;
-CREATE INDEX IF NOT EXISTS orders_to_pay ON orders (created_ms) WHERE status = 'awaiting_payment' AND intent_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS orders_to_look_at ON orders (created_ms)
+    WHERE intent_id IS NOT NULL AND status IN ('awaiting_payment', 'paid');
 
 CREATE TABLE IF NOT EXISTS person (
     id          uuid   PRIMARY KEY,

@@ -290,20 +290,17 @@ def keep_invoices(invoices: Sequence[Invoice]) -> Write:
     return Write(KEEP_INVOICE, invoices)
 
 
-TO_PAY = """
+TO_LOOK_AT = """
     SELECT id FROM orders
-     WHERE status = 'awaiting_payment' AND intent_id IS NOT NULL AND created_ms < $1
-     ORDER BY created_ms LIMIT $2
-"""
-FEELESS = """
-    SELECT id FROM orders WHERE status = 'paid' AND state ->> 'provider_fee' IS NULL AND created_ms < $1 LIMIT $2
+     WHERE intent_id IS NOT NULL AND status IN ('awaiting_payment', 'paid') AND created_ms < $1
+       AND (status = 'awaiting_payment' OR status = 'paid' AND state ->> 'provider_fee' IS NULL)
+     ORDER BY md5(id::text || $2) LIMIT $3
 """
 
 
-async def to_look_at(db: Database, *, before_ms: int, limit: int) -> list[UUID]:
-    """Orders whose intent is open, and paid ones whose provider's fee is not known yet."""
-    rows = [*await db.fetch(TO_PAY, before_ms, limit), *await db.fetch(FEELESS, before_ms, limit)]
-    return [row["id"] for row in rows]
+async def to_look_at(db: Database, round_id: UUID, *, before_ms: int, limit: int) -> list[UUID]:
+    """Orders whose intent is open, and paid ones whose provider's fee is not known; others in each round, if there are many."""
+    return [row["id"] for row in await db.fetch(TO_LOOK_AT, before_ms, str(round_id), limit)]
 
 
 UNHEARD = """

@@ -69,6 +69,8 @@ class Teller:
             case effects.Release(user_id):
                 waiting = await store.waiting_for(self._db, user_id)
                 return Done(commands=[wake(order_id, time_ms(), why=job.id) for order_id in waiting])
+            case effects.ForgetPerson(user_id):
+                return Done(commands=[command(job.id, user_id, said.ForgetPayer())])
             case effects.Bill(order_id):
                 return await self._bill(order_id)
             case errand:

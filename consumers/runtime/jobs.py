@@ -280,16 +280,18 @@ class Shift:
     async def _keep_leases(self) -> None:
         while True:
             await asyncio.sleep(self.runner.lease_s / 3)
-            if not self._running:
+            asked = dict(self._running)
+            if not asked:
                 continue
             try:
-                held = await self._db.fetch(EXTEND, list(self._running), self._me, self.runner.lease_s)
+                held = await self._db.fetch(EXTEND, list(asked), self._me, self.runner.lease_s)
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
                 log.warning("leases not extended", kind=self.runner.kind, error=type(error).__name__)
                 continue
             kept = {row["id"] for row in held}
-            for job_id, task in list(self._running.items()):
-                if job_id not in kept:
+            # Of those that were asked about: what was claimed meanwhile is not lost.
+            for job_id, task in asked.items():
+                if job_id not in kept and not task.done():
                     log.warning("lease lost", job=str(job_id), kind=self.runner.kind)
                     task.cancel()
 

@@ -21,9 +21,9 @@ FULL_SECONDS = "20"
 # What watches people first, then what fills the log; `start` begins with a stack of its own.
 NAMES = (
     *("round_trip", "bid_cpu", "recovery", "redis_view", "fan_out", "idle_sockets"),
-    *("deciding", "hot_auction", "many_auctions", "restart", "indexing", "memory", "start"),
+    *("deciding", "hot_auction", "many_auctions", "restart", "indexing", "webhook", "orders", "memory", "start"),
 )
-LONGER = {"round_trip", "bid_cpu"}
+LONGER = {"round_trip", "bid_cpu", "webhook"}
 """Those whose measurement has a length."""
 
 

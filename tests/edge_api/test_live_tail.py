@@ -15,7 +15,7 @@ from edge_api.live_tail import Tail
 pytestmark = pytest.mark.quick
 
 ONE, TWO = (TopicPartition("auction-events", partition) for partition in range(2))
-FILMS = [TopicPartition("video-events", partition) for partition in range(2)]
+OTHERS = [TopicPartition(topic, partition) for topic in ("video-events", "payment-events") for partition in range(2)]
 
 
 class Broker:
@@ -24,7 +24,7 @@ class Broker:
     def __init__(self) -> None:
         self.starts: list[Exception | None] = []
         self.polls: list[dict[TopicPartition, list[Any]] | Exception] = []
-        self.ends = {ONE: 7, TWO: 0, **dict.fromkeys(FILMS, 0)}
+        self.ends = {ONE: 7, TWO: 0, **dict.fromkeys(OTHERS, 0)}
         self.positions: dict[TopicPartition, int] = {}
         self.drained = asyncio.Event()
         self.stopped = 0
@@ -42,7 +42,7 @@ class Broker:
         self.stopped += 1
 
     def assign(self, partitions: Sequence[TopicPartition]) -> None:
-        assert list(partitions) == [ONE, TWO, *FILMS]
+        assert list(partitions) == [ONE, TWO, *OTHERS]
 
     async def end_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         return {partition: self.ends[partition] for partition in partitions}
@@ -109,7 +109,7 @@ async def test_it_begins_at_the_end_of_every_partition_and_is_ready_only_then(br
 
     await follower.until(broker.drained)
 
-    assert broker.positions == {ONE: 7, TWO: 0, **dict.fromkeys(FILMS, 0)}
+    assert broker.positions == {ONE: 7, TWO: 0, **dict.fromkeys(OTHERS, 0)}
     assert follower.tail.ready
 
 

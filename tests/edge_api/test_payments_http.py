@@ -294,6 +294,18 @@ async def test_an_order_is_nobody_else_s(shop: Shop) -> None:
     assert shop.doorway.workers.asked == []
 
 
+async def test_who_is_charged_unasked_says_later_where_it_goes(shop: Shop, anna: httpx.AsyncClient) -> None:
+    shop.doorway.workers.says = lambda command: accepted(command, "address_given", state="paid")
+
+    answer = await anna.put(f"/orders/{ORDER}/address", json=ADDRESS)
+
+    [command] = shop.doorway.workers.asked
+    assert (answer.status_code, command.message.name, command.aggregate) == (200, "GiveAddress", ORDER)
+    assert b"Linzer" not in command.data
+    shop.order(state="paid", paid_at=NOON, shipping_sealed=shop.said["shippingSealed"])
+    assert (await anna.get(f"/orders/{ORDER}")).json()["shippingAddress"] == ADDRESS
+
+
 async def test_a_tracking_number_goes_on_sealed(shop: Shop, mina: httpx.AsyncClient) -> None:
     shop.paid()
     shop.doorway.workers.says = lambda command: accepted(command, "shipped", state="shipped")

@@ -112,6 +112,16 @@ class Shop:
         await paying.pay(buyer, self.settings, order)
         return await paying.order_at(buyer, order["id"], "paid")
 
+    async def letters_to(self, person: Person, *, at_least: int) -> set[str]:
+        """Subjects of the letters to somebody, once there are so many."""
+        outbox = f"{str(self.settings.sendgrid_host).rstrip('/')}/sandbox/messages"
+
+        async def look() -> set[str] | None:
+            items = (await self.http.get(outbox, params={"to": person.email})).json()["items"]
+            return {item["subject"] for item in items} if len(items) >= at_least else None
+
+        return await soon(look)
+
     async def intent_of(self, order: dict[str, Any]) -> str:
         """Stripe's name of an order's payment."""
         [intent] = await self.stripe.of_order("payment_intent", order["id"])

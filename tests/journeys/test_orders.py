@@ -17,6 +17,7 @@ from producers import paying
 from producers.operator import grant_role
 from producers.person import Person, Refused
 from schemas.envelope import command_id_of, time_ms
+from tests.edge_api.test_live_stack import page
 from tests.journeys.records import ends, records
 from tests.journeys.shop import TOTAL, Shop, events_of, soon
 from topics.catalog import PAYMENT_COMMANDS, PAYMENT_EVENTS
@@ -72,8 +73,10 @@ async def test_a_won_auction_is_paid_shipped_received_rated_and_paid_out(
     assert payment["failureCode"] == "insufficient_funds"
     assert "not enough money" in payment["failureMessage"]
 
-    await paying.pay(anna, stack, order)
-    paid = await paying.order_at(late, order["id"], "paid")
+    async with page(late) as hers:
+        await paying.pay(anna, stack, order)
+        paid = await paying.order_at(late, order["id"], "paid")
+        await hers.heard(lambda frame: frame["data"].get("happened") == "OrderPaid")
     assert paid["shippingAddress"] == paying.ADDRESS
     shipped = await late.post(f"/orders/{order['id']}/ship", {"carrier": "Post", "trackingNumber": "RR123456785AT"})
     assert shipped["status"] == "shipped"
@@ -97,6 +100,10 @@ async def test_a_won_auction_is_paid_shipped_received_rated_and_paid_out(
     assert await soon(is_rated)
     assert (await anna.get(f"/auctions/{order['auctionId']}"))["seller"]["sellerRating"] == 5.0
     await nothing_personal(stack, since, owner)
+    title = order["title"]
+    assert {f"You won: {title}", f"Paid: {title}", f"On its way: {title}"} <= await shop.letters_to(anna, at_least=4)
+    wanted = {f"{word}: {title}" for word in ("Sold", "Please ship", "Arrived", "Your payout waits", "Paid out")}
+    assert wanted <= await shop.letters_to(late, at_least=6)
 
 
 async def nothing_personal(stack: Settings, since: object, owner: asyncpg.Connection) -> None:
@@ -306,6 +313,13 @@ async def test_a_saved_card_is_charged_when_its_owner_agreed_and_forgotten_when_
 
     order = await shop.sale(mina, anna)
     await paying.order_at(anna, order["id"], "paid")
+    assert await refusal(mina.post(f"/orders/{order['id']}/ship")) == (409, "address_missing")
+    assert await refusal(mina.request("PUT", f"/orders/{order['id']}/address", paying.ADDRESS)) == (
+        403,
+        "not_the_buyer",
+    )
+    await anna.request("PUT", f"/orders/{order['id']}/address", paying.ADDRESS)
+    assert (await mina.get(f"/orders/{order['id']}"))["shippingAddress"] == paying.ADDRESS
 
     await anna.request("DELETE", f"/payments/methods/{card['id']}")
     assert (await anna.get("/payments/methods"))["items"] == []

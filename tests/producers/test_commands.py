@@ -272,6 +272,40 @@ async def test_a_broker_that_does_not_acknowledge_counts_as_away(
     assert not commands.ready
 
 
+async def test_what_is_appended_stands_on_the_topic_and_asks_nobody_to_answer(
+    commands: Commands, worker: Worker
+) -> None:
+    command = worker.command(amount=1)
+
+    await commands.append(command)
+
+    await until(lambda: worker.heard)
+    [record] = worker.heard
+    assert json_of(record)["commandId"] == str(command.command_id)
+    assert envelope.REPLY_PARTITION not in {name for name, _ in record.headers}
+
+
+@pytest.mark.parametrize("fails", [True, False], ids=["refused by the broker", "never acknowledged"])
+async def test_what_may_not_have_been_appended_is_said_to_be_so(
+    commands: Commands,
+    worker: Worker,
+    monkeypatch: pytest.MonkeyPatch,
+    fails: bool,
+) -> None:
+    async def send(*_args: object, **_more: object) -> "asyncio.Future[Any]":
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        if fails:
+            future.set_exception(KafkaError("the broker went away"))
+        return future
+
+    assert commands._producer is not None
+    monkeypatch.setattr(commands._producer, "send", send)
+    monkeypatch.setattr(door, "APPEND_TIMEOUT_S", 0.05)
+
+    with pytest.raises(Unavailable):
+        await commands.append(worker.command(amount=1))
+
+
 async def test_a_lost_lease_makes_it_unready_until_it_has_another(
     stack: Settings, redis: Redis, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,38 +19,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from compose.sandboxes.faults import Fault, Faults, meet
+from compose.sandboxes.faults import Faults, meet
 from compose.sandboxes.serving import application
 from compose.sandboxes.stripe import desk, page
+from compose.sandboxes.stripe.answers import PUBLIC, answer, as_fault, expand, in_use, refused
 from compose.sandboxes.stripe.attempts import shown
 from compose.sandboxes.stripe.events import Webhooks
 from compose.sandboxes.stripe.parameters import check, read_form
 from compose.sandboxes.stripe.problems import Problem, unauthorised
 from compose.sandboxes.stripe.routes import ADDRESSES, Address
 from compose.sandboxes.stripe.store import PLATFORM, Body
-from compose.sandboxes.stripe.world import Call, World, token, written
+from compose.sandboxes.stripe.world import Call, World, token
 
 BYTES_MAX = 256 * 1024
 KEY_MAX = 255
 REQUESTS_KEPT = 5_000
 _VERSION = re.compile(r"20\d\d-\d\d-\d\d(\.[a-z]+)?")
-_TOO_MANY = (
-    "Request rate limit exceeded. You can learn more about rate limits here https://stripe.com/docs/rate-limits."
-)
-_IN_USE = (
-    "There is currently another in-progress request using this Idempotent Key (that probably means you submitted twice, and the "
-    "other request is still going through): {}. Please try again later."
-)
-_PUBLIC = frozenset(
-    {
-        "id", "object", "amount", "amount_details", "automatic_payment_methods", "canceled_at", "cancellation_reason",
-        "capture_method", "client_secret", "confirmation_method", "created", "currency", "description",
-        "last_payment_error", "last_setup_error", "livemode", "next_action", "payment_method",
-        "payment_method_configuration_details", "payment_method_types", "processing", "receipt_email",
-        "setup_future_usage", "shipping", "source", "status", "usage",
-    }
-)  # fmt: skip
-"""What an intent shows to a publishable key."""
 
 
 def build(world: World, *, faults: Faults, secret_key: str, publishable_key: str, host: str = "localhost") -> Starlette:
@@ -104,24 +88,21 @@ class _Door:
         self.requests: deque[Body] = deque(maxlen=REQUESTS_KEPT)
 
     def route(self, address: Address) -> Any:
-        async def answer(request: Request) -> Response:
+        async def answered(request: Request) -> Response:
             return await self._answer(request, address)
 
-        return answer
+        return answered
 
     async def unknown(self, request: Request) -> Response:
         words = f"Unrecognized request URL ({request.method}: {request.url.path}). Please see https://stripe.com/docs or we can help at https://support.stripe.com/."
-        return _refused(Problem(words, status=404), "req_" + token(14))
+        return refused(Problem(words, status=404), "req_" + token(14))
 
     async def _answer(self, request: Request, address: Address) -> Response:
         key = request.headers.get("idempotency-key") if request.method == "POST" else None
         asked = _Asked(request, address, await request.body(), "req_" + token(14), key)
         under_way = asked.scope if key is not None else asked.request_id
         if under_way in self._under_way:
-            in_use = Problem(
-                _IN_USE.format(key), status=409, type="idempotency_error", code="idempotency_key_in_use", kept=False
-            )
-            response = _refused(in_use, asked.request_id)
+            response = refused(in_use(key), asked.request_id)
         else:
             self._under_way.add(under_way)
             try:
@@ -136,7 +117,7 @@ class _Door:
             return self._effect(asked)
 
         fault = self._faults.draw(asked.request.url.path, asked.request.method)
-        response = await meet(fault, effect, partial(_as_fault, asked=asked))
+        response = await meet(fault, effect, partial(as_fault, request_id=asked.request_id, key=asked.key))
         if fault is not None and fault.when == "after" and (fault.status or 0) >= 500 and asked.key is not None:
             self._spoil(asked, response)
         return response
@@ -161,7 +142,7 @@ class _Door:
             work = partial(self._public if is_public else self._private, asked, given)
             return work() if asked.key is None else self._once(asked, given, work)
         except Problem as problem:
-            return _refused(problem, asked.request_id)
+            return refused(problem, asked.request_id)
         finally:
             # Effect, events and the key's answer stand together or not at all.
             self._webhooks.queue()
@@ -210,21 +191,21 @@ class _Door:
         except Problem as problem:
             if not problem.kept:
                 raise
-            response = _refused(problem, asked.request_id)
+            response = refused(problem, asked.request_id)
         store.remember(asked.scope, fingerprint, response.status_code, bytes(response.body).decode(), at=now)
         return response
 
     def _private(self, asked: _Asked, given: Body) -> Response:
         params = check(given, asked.address.takes, also=asked.address.also)
-        return _json(200, self._do(asked, params, is_public=False), asked.request_id, asked.key)
+        return answer(200, self._do(asked, params, is_public=False), asked.request_id, asked.key)
 
     def _public(self, asked: _Asked, given: Body) -> Response:
         rest, card = _without_card(given)
         params = check(rest, asked.address.takes, also=asked.address.also) | card
         body = self._do(asked, params, is_public=True)
         if "intent" in body["object"]:
-            body = {name: value for name, value in body.items() if name in _PUBLIC}
-        return _json(200, body, asked.request_id, asked.key)
+            body = {name: value for name, value in body.items() if name in PUBLIC}
+        return answer(200, body, asked.request_id, asked.key)
 
     def _do(self, asked: _Asked, params: Body, *, is_public: bool) -> Body:
         call = Call(
@@ -241,7 +222,7 @@ class _Door:
         if expanded:
             body = copy.deepcopy(body)
         for path in expanded:
-            _expand(self._world, body, path.split("."), path)
+            expand(self._world, body, path.split("."), path)
         return body
 
     def _account(self, request: Request) -> str:
@@ -286,20 +267,6 @@ def _without_card(given: Body) -> tuple[Body, Body]:
     return given, {}
 
 
-def _expand(world: World, body: Any, path: list[str], whole: str) -> None:
-    name, *rest = path
-    for one in body if isinstance(body, list) else [body]:
-        if not isinstance(one, dict) or name not in one:
-            raise Problem(f"This property cannot be expanded ({whole}).", param="expand")
-        if isinstance(one[name], str):
-            found = world.store.any(one[name])
-            if found is None:
-                raise Problem(f"This property cannot be expanded ({whole}).", param="expand")
-            one[name] = copy.deepcopy(shown(found))
-        if rest and one[name] is not None:
-            _expand(world, one[name], rest, whole)
-
-
 def _again(known: tuple[str, int, str], fingerprint: str, asked: _Asked) -> Response:
     first, status, text = known
     if first != fingerprint:
@@ -311,36 +278,7 @@ def _again(known: tuple[str, int, str], fingerprint: str, asked: _Asked) -> Resp
         )
         advice = f"Try using a key other than '{asked.key}' if you meant to execute a different request."
         raise Problem(f"{words} {advice}", type="idempotency_error", kept=False)
-    return _json(status, json.loads(text), asked.request_id, asked.key, {"Idempotent-Replayed": "true"})
-
-
-def _json(
-    status: int, body: Body, request_id: str, key: str | None = None, more: dict[str, str] | None = None
-) -> Response:
-    headers = {"Request-Id": request_id, "Cache-Control": "no-cache, no-store"} | (more or {})
-    if key is not None:
-        headers["Idempotency-Key"] = key
-    return Response(written(body), status, headers, media_type="application/json")
-
-
-def _refused(problem: Problem, request_id: str) -> Response:
-    log = f"https://dashboard.stripe.com/test/logs/{request_id}"
-    return _json(problem.status, {"error": problem.error | {"request_log_url": log}}, request_id)
-
-
-def _as_fault(fault: Fault, *, asked: _Asked) -> Response:
-    status = fault.status or 500
-    if status == 429:
-        problem = Problem(_TOO_MANY, status=429, code="rate_limit")
-    elif status == 409:
-        words = _IN_USE.format(asked.key)
-        problem = Problem(words, status=409, type="idempotency_error", code="idempotency_key_in_use")
-    else:
-        problem = Problem("An unknown error occurred", status=status, type="api_error")
-    answer = _refused(problem, asked.request_id)
-    if fault.retry_after_s is not None:
-        answer.headers["Retry-After"] = str(fault.retry_after_s)
-    return answer
+    return answer(status, json.loads(text), asked.request_id, asked.key, {"Idempotent-Replayed": "true"})
 
 
 def _line(asked: _Asked, response: Response) -> Body:

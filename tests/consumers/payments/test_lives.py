@@ -3,7 +3,7 @@
 import asyncio
 import json
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -11,7 +11,7 @@ import pytest
 
 from schemas import payments as said
 from schemas.payments import order_id_of
-from tests.consumers.payments.till import ADMIN, Sale, Till, somebody
+from tests.consumers.payments.till import ADMIN, SYSTEM, Sale, Till, somebody
 
 pytestmark = pytest.mark.stack
 
@@ -327,3 +327,72 @@ async def test_both_sides_find_their_invoice_with_the_payment(till: Till) -> Non
 
 def refund(amount: float | None) -> said.RefundOrder:
     return said.RefundOrder.model_validate({} if amount is None else {"amount": amount})
+
+
+async def test_what_a_seller_kept_of_a_refunded_order_is_cut_from_his_next_payout(till: Till) -> None:
+    seller = await till.onboarded()
+    first, second = [await till.paid(await till.sold(seller=seller)) for _ in range(2)]
+    await till.ship(first)
+    await till.deliver(first)
+    await till.until_state(first.order_id, "completed")
+    transfer = next(one for one in await till.objects("transfer") if one["metadata"]["order_id"] == str(first.order_id))
+    async with till.faults({"path": f"/v1/transfers/{transfer['id']}/reversals", "method": "POST", "status": 400}):
+        await till.ask(first.order_id, refund(100), seller)
+        await till.until_told(first.order_id, "ReversalFailed")
+    await till.ship(second)
+    await till.deliver(second)
+    order = await till.until_state(second.order_id, "completed")
+    sent = [one for one in await till.objects("transfer") if one["metadata"]["order_id"] == str(second.order_id)]
+
+    # 133.35, of which 100 / 150 were to come back: 88.90.
+    assert order["payout_minor"] == 133_35
+    assert [one["amount"] for one in sent] == [133_35 - 88_90]
+    owed = "SELECT sum(amount)::bigint FROM payments.ledger_posting WHERE owner = $1"
+    assert await till.db.fetchval(owed, UUID(seller.id)) == 0
+
+
+async def test_two_payouts_at_a_time_do_not_recover_one_debt_twice(till: Till) -> None:
+    seller = await till.onboarded()
+    sales = [await till.paid(await till.sold(seller=seller)) for _ in range(4)]
+    for sale in sales:
+        await till.ship(sale)
+    await till.db.execute("INSERT INTO payments.debt VALUES ($1, $2, 'USD', 20000)", uuid.uuid4(), UUID(seller.id))
+    await asyncio.gather(*(till.send(sale.order_id, said.ConfirmDelivery(), sale.buyer) for sale in sales))
+    for sale in sales:
+        await till.until_state(sale.order_id, "completed")
+
+    recovered = "SELECT sum(amount)::bigint FROM payments.recovery WHERE seller_id = $1"
+    assert await till.db.fetchval(recovered, UUID(seller.id)) == 200_00
+
+
+async def test_who_left_is_forgotten_by_the_provider_too(till: Till) -> None:
+    buyer = somebody()
+    await till.save_method(buyer)
+    customer = await till.db.fetchval("SELECT customer_id FROM payments.person WHERE id = $1", UUID(buyer.id))
+    await till.leave(buyer)
+
+    async def gone() -> bool:
+        there = [one for one in await till.objects("customer") if one["id"] == customer and not one.get("deleted")]
+        return not there
+
+    await till.until(gone)
+    methods = "SELECT count(*) FROM payments.payment_method_view WHERE user_id = $1"
+    assert await till.db.fetchval(methods, UUID(buyer.id)) == 0
+
+
+async def test_an_event_of_a_kind_that_we_do_not_know_is_kept_once(till: Till) -> None:
+    event_id = f"evt_{uuid.uuid4().hex}"
+    event = said.RecordProviderEvent(
+        provider_event_id=event_id,
+        provider_type="climate.order.created",
+        object_type="climate.order",
+        object_id="co_1",
+        created=datetime.now(UTC),
+    )
+    key = said.provider_key_of("co_1")
+    name = said.provider_event_command_id(event_id)
+    replies = [await till.ask(key, event, SYSTEM, command_id=name) for _ in range(2)]
+
+    kept = await till.db.fetch("SELECT type FROM payments.provider_event WHERE id = $1", event_id)
+    assert [reply["code"] for reply in replies] == ["kept", "kept"]
+    assert [row["type"] for row in kept] == ["climate.order.created"]

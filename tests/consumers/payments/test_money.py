@@ -2,12 +2,14 @@
 
 import hashlib
 from collections import Counter
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumers.payments.comparing import yesterday_job
 from consumers.payments.fees import share_of, split
 from consumers.payments.invoices import invoices_of, render
 from consumers.payments.ledger import ACCOUNTS, Entry, entries_of, realised
@@ -156,6 +158,13 @@ def test_an_invoice_shows_how_its_total_comes_about() -> None:
 
 def test_letters_that_the_font_lacks_do_not_break_the_document() -> None:
     assert render({**SAMPLE, "title": "ライカ M3 📷 " * 20}).startswith(b"%PDF-")
+
+
+def test_a_day_is_compared_by_one_job() -> None:
+    noon = datetime(2026, 11, 27, 12, tzinfo=UTC)
+
+    assert yesterday_job(noon) == yesterday_job(noon + timedelta(hours=3))
+    assert yesterday_job(noon).payload == date(2026, 11, 26).isoformat().encode()
 
 
 SAMPLE = {

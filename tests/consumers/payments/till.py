@@ -21,7 +21,7 @@ from schemas.envelope import Actor
 from schemas.payments import order_id_of, payment_id_of
 from schemas.registry import BY_NAME
 from schemas.sealed import TopicSeal
-from topics.catalog import AUCTION_EVENTS, PAYMENT_COMMANDS
+from topics.catalog import AUCTION_EVENTS, PAYMENT_COMMANDS, USER_EVENTS
 
 WITHIN_S = 30
 SYSTEM = Actor("platform", ("system",))
@@ -103,6 +103,20 @@ class Till:
         sale = Sale(auction_id, seller, buyer, order_id_of(auction_id))
         await self.until(lambda: self.order(sale.order_id))
         return sale
+
+    async def leave(self, person: Actor) -> None:
+        """As accounts: somebody erased the account."""
+        value = {
+            "eventId": str(envelope.event_id_of(UUID(person.id), 1)),
+            "eventType": "UserErased",
+            "timestamp": envelope.print_time(envelope.time_ms()),
+            "sequence": 1,
+            "data": {"userId": person.id},
+        }
+        headers = [(envelope.CE_TYPE, BY_NAME["UserErased"].ce_type.encode())]
+        await self._producer.send_and_wait(
+            USER_EVENTS.name, json.dumps(value).encode(), key=person.id.encode(), headers=headers
+        )
 
     # As the edge
 
@@ -241,6 +255,15 @@ class Till:
             await self.stripe.post("/sandbox/webhooks/release", json={})
 
     @asynccontextmanager
+    async def planted(self) -> AsyncIterator[None]:
+        """While it lasts, the ledger's own guards look away, as only the database's owner can make them."""
+        await self.db.execute("SET session_replication_role = replica")
+        try:
+            yield
+        finally:
+            await self.db.execute("SET session_replication_role = origin")
+
+    @asynccontextmanager
     async def faults(self, *faults: dict[str, Any]) -> AsyncIterator[None]:
         """While it lasts, the provider fails so."""
         for fault in faults:
@@ -254,7 +277,7 @@ class Till:
     async def reconcile(self) -> None:
         """Have a round of the reconciler now."""
         await self.db.execute(
-            "INSERT INTO payments.jobs (id, kind, payload) VALUES ($1, 'reconcile', '{}')", uuid.uuid4()
+            "INSERT INTO payments.jobs (id, kind, payload) VALUES ($1, 'reconcile', 'wide')", uuid.uuid4()
         )
 
     # What became of it
