@@ -64,7 +64,11 @@ PROGRAMS: tuple[Program, ...] = (
         scalable=True,
     ),
     Program(
-        "marker", "process", "viewers' own renditions, just in time", "consumers.transcoding.marking", ("s3", "postgres")
+        "marker",
+        "process",
+        "viewers' own renditions, just in time",
+        "consumers.transcoding.marking",
+        ("s3", "postgres"),
     ),
     Program("clock", "process", "says when time is up", "producers.clock", ("topics", *SERVERS), scalable=True),
     Program("live", "process", "WebSocket", "edge_api.live", ("topics", *SERVERS), people=True),

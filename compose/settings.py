@@ -12,7 +12,21 @@ from urllib.parse import quote
 from pydantic import AnyHttpUrl, AnyWebsocketUrl, Field, SecretStr, TypeAdapter, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-Role = Literal["edge", "live", "clock", "bids", "bid-views", "accounts", "notifications", "transcoding", "marker", "sendgrid", "cloudfront", "topics", "cli"]
+Role = Literal[
+    "edge",
+    "live",
+    "clock",
+    "bids",
+    "bid-views",
+    "accounts",
+    "notifications",
+    "transcoding",
+    "marker",
+    "sendgrid",
+    "cloudfront",
+    "topics",
+    "cli",
+]
 
 DATABASE_ROLE: dict[str, str] = {
     "edge": "edge",

@@ -167,7 +167,8 @@ def test_ages_read_as_people_say_them(seconds: float | None, said: str) -> None:
 
 
 def test_the_sums_can_be_written_anew_from_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "kafka").mkdir()
+    for part in maven.PARTS:
+        (tmp_path / part).mkdir()
     (tmp_path / "kafka" / "a.jar").write_bytes(b"")
     monkeypatch.setattr(maven, "LIBRARY", Path(tmp_path))
 

@@ -19,6 +19,10 @@ SOUND = {
     "SENDGRID_API_KEY": "SG.a-long-enough-key",
     "S3_ACCESS_KEY": "long-enough-access-key",
     "S3_SECRET_KEY": "long-enough-secret-key",
+    "CDN_SIGNING_KEYS": f"K1:{KEY}",
+    "CDN_ORIGIN_SECRET": "long-enough-secret",
+    "CDN_API_ACCESS_KEY": "long-enough-access-key",
+    "CDN_API_SECRET_KEY": "long-enough-secret-key",
     **{
         f"POSTGRES_PASSWORD_{role}": "long-enough-password"
         for role in ("EDGE", "CLOCK", "BIDS", "ACCOUNTS", "NOTIFICATIONS", "TRANSCODING", "ADMIN")
