@@ -175,7 +175,7 @@ async def test_its_owner_sees_a_film_as_soon_as_one_rung_is_there(shown: Doorway
         ({"watermark": "mine"}, "watermark"),
     ],
 )
-async def test_what_is_asked_wrongly_is_named(shown: Doorway, asked: dict[str, str], field: str) -> None:
+async def test_what_is_asked_wrongly_is_named(shown: Doorway, asked: dict[str, Any], field: str) -> None:
     answer = await stream(shown, **asked)
 
     assert answer.status_code == 422
