@@ -306,6 +306,20 @@ async def test_a_marked_film_shows_the_viewers_own_segments_and_signs_no_others(
     assert str(ANNA) not in said["url"] + "".join(pieces)
 
 
+async def test_a_playlist_counts_for_the_viewer_that_the_cdn_names_and_nobody_else_names_one() -> None:
+    doorway = Doorway(limit_per_address_per_hour=1)
+    doorway.edge.views = {"asset_view": [film()], "auction_view": [showing()]}
+    path = f"/play/{VIDEO}/auto/master.m3u8?until={int(time.time()) + 60}"
+
+    async def asked(viewer: str, secret: str) -> int:
+        async with doorway.client() as client:
+            said = {"X-Origin-Secret": secret, "X-Forwarded-For": f"10.0.0.9, {viewer}"}
+            return (await client.get(path, headers=said)).status_code
+
+    assert [await asked(f"198.51.100.{n}", CDN_SECRET) for n in (1, 2, 3, 1)] == [200, 200, 200, 429]
+    assert [await asked(f"198.51.100.{n}", "guessed") for n in (4, 5)] == [403, 429]
+
+
 async def test_a_viewers_mark_is_his_own_and_the_same_on_every_film(shown: Doorway) -> None:
     marks = [
         parse_qs(urlsplit((await stream(shown, who, watermark="viewer")).json()["url"]).query)["mark"][0]
