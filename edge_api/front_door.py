@@ -1,6 +1,7 @@
 """What every request passes: ids, bounds on its body, admission, headers of the answer, access log, metrics. Pure ASGI."""
 
 import asyncio
+import hmac
 import time
 
 import structlog
@@ -31,6 +32,8 @@ class FrontDoor:
         self._admission = admission
         self._tokens = tokens
         self._trusted = frozenset(part.strip() for part in settings.trusted_proxies.split(",") if part.strip())
+        secret = settings.cdn_origin_secret
+        self._cdn_secret = None if secret is None else secret.get_secret_value().encode()
         self._origins = frozenset(origin.encode() for origin in settings.origins)
         self._logs = settings.log_level in ("debug", "info")
         self._always = list(ALWAYS)
@@ -43,7 +46,7 @@ class FrontDoor:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        visit = scope["visit"] = Visit(scope, headers, address_of(scope, headers, self._trusted))
+        visit = scope["visit"] = Visit(scope, headers, address_of(scope, headers, self._trusting(scope, headers)))
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -65,6 +68,13 @@ class FrontDoor:
                 await response(problem, visit.request_id)(scope, receive, answer)
         finally:
             self._note(visit, _route(scope))
+
+    def _trusting(self, scope: Scope, headers: dict[bytes, bytes]) -> frozenset[str]:
+        """Whose word about the caller's address is taken: our proxies', and the CDN's, whose own addresses are many."""
+        said = headers.get(b"x-origin-secret")
+        if said is None or self._cdn_secret is None or not hmac.compare_digest(said, self._cdn_secret):
+            return self._trusted
+        return self._trusted | {scope["client"][0]}
 
     def _note(self, visit: Visit, route: str) -> None:
         seconds = time.perf_counter() - visit.started

@@ -3,9 +3,11 @@
 import base64
 import http.client
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from compose.servers import unprivileged
@@ -32,26 +34,34 @@ def binary() -> str | None:
     return shutil.which("nginx") or (str(SBIN / "nginx") if (SBIN / "nginx").exists() else None)
 
 
+class Places(NamedTuple):
+    """Where it listens, and where its origins beside the bucket are: `host:port` each."""
+
+    listen: str
+    edge: str
+    marker: str
+
+
 def prepare(stack: Stack, env: Mapping[str, str]) -> None:
     data = stack.data / "cdn"
     data.mkdir(parents=True, exist_ok=True)
     unprivileged.own(data)
-    for name, text in files(stack, env, data).items():
-        replace(data / name, text)
+    ports = stack.port("cdn"), stack.port("edge"), stack.internal_port("marker")
+    write(env, data, Places(*(f"127.0.0.1:{port}" for port in ports)))
 
 
-def files(stack: Stack, env: Mapping[str, str], data: Path) -> dict[str, str]:
-    """The stand-in's files by name: nginx's configuration, its scripts, and what they know."""
+def write(env: Mapping[str, str], data: Path, places: Places) -> None:
+    """Puts the stand-in's files into its folder: nginx's configuration, its scripts, and what they know."""
     from compose.settings import parse_signing_keys
 
     at = {
         "DATA": str(data),
         "MODULES": str(MODULES),
-        "LISTEN": f"127.0.0.1:{stack.port('cdn')}",
+        "LISTEN": places.listen,
         "S3": urlsplit(env["S3_ENDPOINT"]).netloc,
-        "EDGE": f"127.0.0.1:{stack.port('edge')}",
-        "MARKER": f"127.0.0.1:{stack.internal_port('marker')}",
-        "BUCKET": env["S3_BUCKET_MEDIA"],
+        "EDGE": places.edge,
+        "MARKER": places.marker,
+        "BUCKET": env.get("S3_BUCKET_MEDIA", "marketplace-media"),
         "ORIGIN_SECRET": env["CDN_ORIGIN_SECRET"],
         "KEPT": str(KEPT_S),
         "CACHE_MAX": CACHE_MAX,
@@ -67,11 +77,12 @@ def files(stack: Stack, env: Mapping[str, str], data: Path) -> dict[str, str]:
             "secret": env["S3_SECRET_KEY"],
         },
     }
-    found = {name: (SOURCES / name).read_text() for name in ("nginx.conf", "bucket.conf", "headers.conf")}
-    for variable, value in at.items():
-        found = {name: text.replace(f"@{variable}@", value) for name, text in found.items()}
-    scripts = {name: (SOURCES / name).read_text() for name in ("signed.js", "origin.js")}
-    return found | scripts | {"config.js": f"export default {json.dumps(known)};\n"}
+    for name in ("nginx.conf", "bucket.conf", "headers.conf", "signed.js", "origin.js"):
+        text = (SOURCES / name).read_text()
+        for variable, value in at.items():
+            text = text.replace(f"@{variable}@", value)
+        replace(data / name, text)
+    replace(data / "config.js", f"export default {json.dumps(known)};\n")
 
 
 def public(key: bytes) -> str:
@@ -83,11 +94,15 @@ def public(key: bytes) -> str:
 
 
 def command(stack: Stack) -> list[str]:
+    data = stack.data / "cdn"
+    return unprivileged.wrap(_nginx(data), data)
+
+
+def _nginx(data: Path) -> list[str]:
     program = binary()
     if program is None:
         raise Trouble("nginx is not installed.", fix="apt-get install -y nginx libnginx-mod-http-js", code=2)
-    data = stack.data / "cdn"
-    return unprivileged.wrap([program, "-e", "stderr", "-p", str(data), "-c", str(data / "nginx.conf")], data)
+    return [program, "-e", "stderr", "-p", str(data), "-c", str(data / "nginx.conf")]
 
 
 def ready(stack: Stack, _env: Mapping[str, str]) -> str:
@@ -101,3 +116,11 @@ def ready(stack: Stack, _env: Mapping[str, str]) -> str:
     finally:
         line.close()
     return "" if status == 200 else f"the CDN answers {status}"
+
+
+if __name__ == "__main__":
+    # For compose.yaml, where each process has a host of its own: `CDN_DATA` is the folder, `CDN_EDGE` and `CDN_MARKER` the hosts.
+    folder = Path(os.environ["CDN_DATA"])
+    write(os.environ, folder, Places("0.0.0.0:7084", os.environ["CDN_EDGE"], os.environ["CDN_MARKER"]))
+    start = _nginx(folder)
+    os.execv(start[0], start)  # noqa: S606 - our own list, no shell

@@ -5,6 +5,7 @@ import itertools
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -16,7 +17,7 @@ from prometheus_client import Counter, Histogram
 
 from consumers.runtime import Database
 from consumers.transcoding import marks
-from consumers.transcoding.gateway import Away, Missing, Objects
+from consumers.transcoding.gateway import Away, Missing, Objects, TooLarge
 from consumers.transcoding.marks import Limits, Made
 from consumers.transcoding.package import Track
 from consumers.transcoding.sandbox import Failed
@@ -63,8 +64,21 @@ class Wanted(NamedTuple):
 class Marker:
     """Renditions of one machine; others may make others, or the same: what is stored is the same."""
 
-    def __init__(self, objects: Objects, db: Database, scratch: Path, limits: Limits, *, at_once: int) -> None:
-        """Take the bucket, the database, a folder of its own, and how many segments are made at once."""
+    def __init__(
+        self,
+        objects: Objects,
+        db: Database,
+        scratch: Path,
+        limits: Limits,
+        *,
+        at_once: int,
+        fatal: Callable[[BaseException], None],
+    ) -> None:
+        """Take the bucket, the database, a folder of its own, and how many segments are made at once.
+
+        `fatal` is told of a failure that nobody expected: the process is to end and a new one to begin.
+        """
+        self._fatal = fatal
         self._objects = objects
         self._db = db
         self._scratch = scratch
@@ -83,6 +97,8 @@ class Marker:
         self._scratch.mkdir(parents=True)
         self._tasks = [asyncio.create_task(self._make()) for _ in range(self._at_once)]
         self._tasks.append(asyncio.create_task(self._sweep()))
+        for task in self._tasks:
+            task.add_done_callback(self._ended)
 
     async def stop(self) -> None:
         """Stop at once; the segment under way is made again by whoever is asked."""
@@ -90,6 +106,10 @@ class Marker:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fatal(error)
 
     async def piece(self, video_id: UUID, viewer: UUID, rung: str, name: str) -> bytes:
         """A segment (`7.m4s`) or the init segment of a viewer's rendition.
@@ -155,7 +175,7 @@ class Marker:
                 made = stored or await self._mark(wanted, film)
                 MADE.labels("ahead" if how else "asked").inc()
                 future.set_result(made)
-            except (Away, Missing, Failed, OSError) as error:
+            except (Away, Missing, TooLarge, Failed, OSError) as error:
                 log.warning("a segment was not marked", video_id=str(wanted.video_id), reason=repr(error))
                 future.set_exception(error)
             finally:

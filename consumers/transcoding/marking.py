@@ -14,6 +14,7 @@ from pathlib import Path
 from uuid import UUID
 
 import asyncpg
+import structlog
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
@@ -28,6 +29,8 @@ from consumers.transcoding.gateway import Away, Missing, Objects
 from consumers.transcoding.marker import CONTENT_TYPE, Busy, Marker, TooMany
 from consumers.transcoding.marks import Limits
 from consumers.transcoding.sandbox import Failed
+
+log = structlog.get_logger("marker")
 
 SCHEMA = "transcoding"
 CONNECTIONS_MAX = 4
@@ -82,17 +85,24 @@ def limits(settings: Settings) -> Limits:
     return Limits(settings.marked_per_viewer, settings.marked_in_all, settings.marked_s)
 
 
-async def run(settings: Settings) -> None:
-    """Serve until a signal ends it; raises readiness.NotThere."""
+async def run(settings: Settings) -> int:
+    """Serve until a signal ends it: 0; until a failure that nobody expected: 1. Raises readiness.NotThere."""
     url = settings.database_url("marker")
     await readiness.wait_for_postgres(settings, url)
     await migrate(url, SCHEMA, Path(__file__).parent)
     objects = Objects(settings)
+    broken: list[BaseException] = []
+
+    def fatal(error: BaseException) -> None:
+        log.error("the process must end", reason=repr(error))
+        broken.append(error)
+        server.should_exit = True
+
     async with asyncpg.create_pool(
         url, min_size=0, max_size=CONNECTIONS_MAX, server_settings={"search_path": SCHEMA}, command_timeout=5
     ) as db:
         scratch = Path(settings.video_scratch) / f"marked-{settings.worker_slot}"
-        marker = Marker(objects, db, scratch, limits(settings), at_once=os.cpu_count() or 1)
+        marker = Marker(objects, db, scratch, limits(settings), at_once=os.cpu_count() or 1, fatal=fatal)
         config = uvicorn.Config(
             application(marker, settings.origin_secret),
             host=settings.internal_host,
@@ -101,8 +111,10 @@ async def run(settings: Settings) -> None:
             access_log=False,
             timeout_graceful_shutdown=2,
         )
-        await uvicorn.Server(config).serve()
+        server = uvicorn.Server(config)
+        await server.serve()
     objects.close()
+    return 1 if broken else 0
 
 
 def main() -> int:
@@ -114,11 +126,10 @@ def main() -> int:
         return 1
     logs.configure("marker", settings.log_level)
     try:
-        asyncio.run(run(settings))
+        return asyncio.run(run(settings))
     except readiness.NotThere as error:
         print(f"marker: {error}", file=sys.stderr)
         return 1
-    return 0
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import ffmpeg
 from consumers.transcoding.film import Film
 from consumers.transcoding.graph import command, fenced, fitted
 from consumers.transcoding.package import keep
-from consumers.transcoding.sandbox import Bounds, OutOfBounds, Refused, run
+from consumers.transcoding.sandbox import Bounds, Failed, OutOfBounds, Refused, run
 from consumers.transcoding.stills import Role, Still, Stills, Tile
 from consumers.transcoding.unfit import Unfit
 
@@ -43,18 +43,22 @@ async def _posters(source: Path, folder: Path, film: Film) -> list[Still]:
     """The most telling of some keyframes, in all sizes that are not larger than the film."""
     sizes = {_size(film, longer): role for longer, role in _SIZES}
     largest = max(sizes)
-    from_s = film.duration_s * _POSTER_AT
+    # At a keyframe, so that there is a frame in any case: a still film may have none for a long time.
+    from_s = max(at for at in film.keyframes_s if at <= film.duration_s * _POSTER_AT)
     many = sum(at >= from_s for at in film.keyframes_s) >= 4
-    where = {"seek_timestamp": 1, "ss": f"{film.start_s + from_s:.6f}"} if from_s > 0.5 else {}
+    where = {"seek_timestamp": 1, "ss": f"{film.start_s + from_s:.6f}"} if from_s > 0 else {}
     read = ffmpeg.input(
         f"file:{source}",
         threads=1,
-        noaccurate_seek=None,
         **where,
         **(_ONLY_KEYFRAMES if many else {"t": 4}),
         **fenced(film.container),
     )
-    best = fitted(read[str(film.stream)], film, *largest).filter("thumbnail", n=_CANDIDATES if many else 60)
+    best = (
+        fitted(read[str(film.stream)], film, *largest)
+        .filter("thumbnail", n=_CANDIDATES if many else 60)
+        .filter("setpts", 0)
+    )
     copies = best.filter_multi_output("split", len(sizes))
     files = {size: folder / f"poster-{size[0]}.part" for size in sizes}
     outputs = [
@@ -129,6 +133,8 @@ def _jpeg(picture: Any, file: Path, *, count: int | None = None) -> Any:
 
 
 def _still(file: Path, folder: Path, role: Role, size: tuple[int, int]) -> Still:
+    if not file.exists():
+        raise Failed(f"no {role} came out")
     content = file.read_bytes()
     file.unlink()
     name = keep(content, folder, suffix=".jpg")

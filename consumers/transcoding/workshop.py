@@ -24,6 +24,7 @@ from consumers.transcoding.recording import command
 from consumers.transcoding.sandbox import Failed
 from consumers.transcoding.scratch import NoRoom, Scratch
 from consumers.transcoding.shots import stills
+from consumers.transcoding.stills import Stills
 from consumers.transcoding.unfit import Unfit
 from consumers.transcoding.upload import Facts, InWork
 from schemas.envelope import Wire
@@ -114,8 +115,11 @@ class Workshop:
             raise
 
     async def gave_up(self, job: Claimed, _reason: str) -> Done:
-        """Tell that nothing can be made of it."""
+        """Tell that nothing can be made of it; a film without a poster is better than none."""
         payload = read(job.payload)
+        if payload.task == found.STILLS:
+            await found.keep_encoded(self.db, payload.id, found.STILLS, Stills(pictures=(), tiles=()))
+            return Done(commands=[command(job, RecordEncoded(video_id=payload.id, task=found.STILLS))])
         return Done(commands=[_unfit(job, payload.id, "processing_failed", REASONS["processing_failed"])])
 
     @property

@@ -75,11 +75,11 @@ def test_every_secret_is_required_from_outside(services: dict[str, Any]) -> None
     for service in services.values():
         for name, value in service.get("environment", {}).items():
             if name in secret:
-                assert re.fullmatch(r"\$\{[A-Z_]+:\?[^}]+\}", value), f"{name} has a default"
+                assert re.fullmatch(r"\$\{[A-Z0-9_]+:\?[^}]+\}", value), f"{name} has a default"
 
 
 def test_the_example_names_every_required_variable_and_gives_none(services: dict[str, Any]) -> None:
-    required = set(re.findall(r"\$\{([A-Z_]+):\?", (FOLDER / "compose.yaml").read_text()))
+    required = set(re.findall(r"\$\{([A-Z0-9_]+):\?", (FOLDER / "compose.yaml").read_text()))
     example = envfile.read(FOLDER / "example.env")
 
     assert required == set(envfile.fresh_secrets())
@@ -101,7 +101,7 @@ def test_services_ports_and_volumes_read_as_the_compose_specification_wants(
         assert all(isinstance(value, str) for value in service.get("environment", {}).values()), name
         assert all(wait["condition"] in CONDITIONS for wait in service.get("depends_on", {}).values())
         for port in service.get("ports", []):
-            assert re.fullmatch(r"127\.0\.0\.1:\$\{[A-Z]+_PUBLISHED:-\d+\}:\d+", port), port
+            assert re.fullmatch(r"127\.0\.0\.1:\$\{[A-Z0-9]+_PUBLISHED:-\d+\}:\d+", port), port
         for volume in service.get("volumes", []):
             assert volume.split(":")[0] in composed["volumes"], volume
 

@@ -22,6 +22,10 @@ SOUND = {
     "SERVICE_KEYS": f"k1:{KEY}",
     "S3_ACCESS_KEY": "long-enough-access-key",
     "S3_SECRET_KEY": "long-enough-secret-key",
+    "CDN_SIGNING_KEYS": f"K1:{KEY}",
+    "CDN_ORIGIN_SECRET": "long-enough-secret",
+    "CDN_API_ACCESS_KEY": "long-enough-access-key",
+    "CDN_API_SECRET_KEY": "long-enough-secret-key",
     **{
         f"POSTGRES_PASSWORD_{role}": "long-enough-password"
         for role in (

@@ -175,7 +175,7 @@ async def test_its_owner_sees_a_film_as_soon_as_one_rung_is_there(shown: Doorway
         ({"watermark": "mine"}, "watermark"),
     ],
 )
-async def test_what_is_asked_wrongly_is_named(shown: Doorway, asked: dict[str, str], field: str) -> None:
+async def test_what_is_asked_wrongly_is_named(shown: Doorway, asked: dict[str, Any], field: str) -> None:
     answer = await stream(shown, **asked)
 
     assert answer.status_code == 422
@@ -304,6 +304,20 @@ async def test_a_marked_film_shows_the_viewers_own_segments_and_signs_no_others(
     # Each piece of sound by itself: a policy for the folder would be one for the picture without the mark.
     assert all("Policy=" not in one and "Expires=" in one for one in heard)
     assert str(ANNA) not in said["url"] + "".join(pieces)
+
+
+async def test_a_playlist_counts_for_the_viewer_that_the_cdn_names_and_nobody_else_names_one() -> None:
+    doorway = Doorway(limit_per_address_per_hour=1)
+    doorway.edge.views = {"asset_view": [film()], "auction_view": [showing()]}
+    path = f"/play/{VIDEO}/auto/master.m3u8?until={int(time.time()) + 60}"
+
+    async def asked(viewer: str, secret: str) -> int:
+        async with doorway.client() as client:
+            said = {"X-Origin-Secret": secret, "X-Forwarded-For": f"10.0.0.9, {viewer}"}
+            return (await client.get(path, headers=said)).status_code
+
+    assert [await asked(f"198.51.100.{n}", CDN_SECRET) for n in (1, 2, 3, 1)] == [200, 200, 200, 429]
+    assert [await asked(f"198.51.100.{n}", "guessed") for n in (4, 5)] == [403, 429]
 
 
 async def test_a_viewers_mark_is_his_own_and_the_same_on_every_film(shown: Doorway) -> None:

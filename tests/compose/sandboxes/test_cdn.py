@@ -218,7 +218,9 @@ def test_the_bucket_is_asked_with_the_cdns_own_signature(delivery: Delivery) -> 
 
 def test_an_object_is_kept_shortly_then_asked_about_and_gone_when_the_bucket_has_it_no_more(delivery: Delivery) -> None:
     path = "/videos/0b0e/kept.m4s"
-    asked = lambda: sum(one == f"/marketplace-media{path}" for one, _ in delivery.asked())  # noqa: E731
+
+    def asked() -> int:
+        return sum(one == f"/marketplace-media{path}" for one, _ in delivery.asked())
 
     first, again = delivery.ask(canned(delivery, path)), delivery.ask(canned(delivery, path, seconds=90))
     assert [answer.headers["x-cache"] for answer in (first, again)] == ["Miss from cloudfront", "Hit from cloudfront"]

@@ -62,11 +62,13 @@ async def test_what_has_expired_counts_no_more(db: asyncpg.Pool) -> None:
 async def marker(stack: Settings, db: asyncpg.Pool, tmp_path: Path) -> AsyncIterator[Marker]:
     """A marker beside the stack's, with the same bucket and tables."""
     objects = Objects(stack)
-    found = Marker(objects, db, tmp_path / "scratch", LIMITS, at_once=2)
+    broken: list[BaseException] = []
+    found = Marker(objects, db, tmp_path / "scratch", LIMITS, at_once=2, fatal=broken.append)
     await found.start()
     yield found
     await found.stop()
     objects.close()
+    assert broken == []
 
 
 @pytest.fixture

@@ -59,13 +59,33 @@ async def test_a_film_held_upright_has_upright_stills(tmp_path: Path) -> None:
     assert all(still.height > still.width for still in made.pictures if still.role != "storyboard")
 
 
-async def test_a_single_frame_suffices(tmp_path: Path) -> None:
-    source = film(seconds=0.04, sound=False)
+RARE = ("-g", "9999", "-keyint_min", "9999", "-sc_threshold", "0")
+SHOTS = {
+    "a single frame": lambda: film(seconds=0.04, sound=False),
+    "one second": lambda: film(seconds=1),
+    "two seconds and a bit": lambda: film(seconds=2.1),
+    "one keyframe in 30 seconds": lambda: film(*RARE, seconds=30, rate="10"),
+    "reordered frames": lambda: film("-g", "25", "-bf", "3", "-preset", "fast", seconds=12),
+    "later than its sound": lambda: remade(film(seconds=3), "-output_ts_offset", "1.5"),
+    "a last frame that stands for long": lambda: standing(),
+}
 
-    made = await stills(source, tmp_path, film=await probe(source, Limits()))
 
-    assert [still.role for still in made.pictures] == ["poster", "storyboard"]
-    assert len(made.tiles) == 1
+@pytest.mark.parametrize("kind", SHOTS)
+async def test_every_film_has_a_poster_and_a_storyboard_to_its_end(kind: str, tmp_path: Path) -> None:
+    source = SHOTS[kind]()
+    facts = await probe(source, Limits())
+
+    made = await stills(source, tmp_path, film=facts)
+
+    assert {still.role for still in made.pictures} >= {"poster", "storyboard"}
+    assert made.tiles[-1].end_s == pytest.approx(facts.duration_s, abs=0.15)
+    assert lying(tmp_path) == {still.name for still in made.pictures}
+
+
+def standing() -> Path:
+    """Ten frames at once, then a last one that stands for two seconds."""
+    return counting("-vf", "select='lt(n,10)+eq(n,50)'", "-fps_mode", "vfr", seconds=4)
 
 
 def seen(picture: Path) -> str:
