@@ -15,6 +15,7 @@ import httpx
 import psutil
 import pytest
 
+from consumers.indexing.verify import verify as verify_index
 from consumers.runtime.faultpoints import POINTS
 from producers.person import Person, Refused
 from tests.faults.gather import ACCOUNTS, BIDS, all_taken, gather
@@ -145,6 +146,7 @@ class Round:
             await self._has_heard_all(watcher, history)
             history.watched += watcher.watched.values()
         wrong = violations(history) + kept_wrongly(await gather(self.house.settings, ACCOUNTS, views=False))
+        await verify_index(self.house.settings, report=wrong.append)
         repeats = len(history.events) - sum(len(row.events) for row in history.rows)
         self._say(
             f"{len(history.commands)} commands so far, {len(history.rows)} decisions, {len(history.events)} events "
@@ -207,7 +209,7 @@ async def crowd(house: House, say: Say) -> AsyncIterator[Round]:
 async def test_any_process_may_be_killed(whole: House, say: Say) -> None:
     async with crowd(whole, say) as round_:
         arriving = asyncio.create_task(round_.people_arrive())
-        for name in ("bids-1", "bid-views-1", "edge", "accounts-1", "clock-1", "live", "notifications-1", "bids-1"):
+        for name in ("bids-1", "bid-views-1", "edge", "accounts-1", "clock-1", "live", "notifications-1", "indexing-1"):
             await round_.kill(name)
         arriving.cancel()
 
