@@ -121,7 +121,7 @@ class Link:
     """A page of Stripe's for one person, once."""
 
     url: str = field(repr=False)
-    expires_at: int | None
+    expires_at: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
