@@ -80,5 +80,5 @@ def decline(code: str | None, decline_code: str | None) -> Decline:
     """The decline that Stripe's error `code` and `decline_code` mean; an unknown one is an ordinary decline."""
     found = decline_code or code or GENERIC
     if found in KEPT_TO_OURSELVES or found not in WORDS:
-        found = code if code in WORDS and code != "card_declined" and decline_code is None else GENERIC
+        found = GENERIC
     return Decline(found, WORDS[found])
