@@ -17,7 +17,7 @@ from edge_api.visit import Visit, address_of
 BODY_BYTES_MAX = 65_536
 BODY_READ_S = 10
 JSON = b"application/json"
-SIGNED = frozenset({"/api/v1/payments/webhook"})
+SIGNED = frozenset({("POST", "/api/v1/payments/webhook")})
 """Where the body's own signature lets in: no token is looked up, and a provider is not kept out by limits for people."""
 
 log = structlog.get_logger("front-door")
@@ -59,7 +59,7 @@ class FrontDoor:
                 await self._preflight(answer)
                 return
             bounded = _bounded(headers, receive)
-            if visit.path not in SIGNED:
+            if (visit.method, visit.path) not in SIGNED:
                 await self._let_in(visit, headers)
             await self._app(scope, bounded, answer)
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer and the log its cause

@@ -8,20 +8,6 @@ from consumers.payments.units import to_stripe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shipping:
-    """Where a parcel goes; personal, so never in a log."""
-
-    name: str
-    line1: str
-    line2: str | None = None
-    city: str
-    state: str | None = None
-    postal_code: str | None = None
-    country: str
-    phone: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Bill:
     """What an order's buyer pays: hundredths, ISO currency in capitals, and the ids that Stripe gives back with each event."""
 
@@ -31,7 +17,6 @@ class Bill:
     amount_minor: int
     currency: str
     customer_id: str
-    shipping: Shipping | None = None
 
 
 def transfer_group(order_id: UUID) -> str:
@@ -40,30 +25,15 @@ def transfer_group(order_id: UUID) -> str:
 
 
 def as_asked(bill: Bill, key: UUID) -> dict[str, Any]:
-    """The parameters that every PaymentIntent of ours has; raises NotPayable."""
-    wanted: dict[str, Any] = {
+    """The parameters that every PaymentIntent of ours has; where the parcel goes is not Stripe's business. Raises NotPayable."""
+    return {
         "amount": to_stripe(bill.amount_minor, bill.currency),
         "currency": bill.currency.lower(),
         "customer": bill.customer_id,
+        "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
         "transfer_group": transfer_group(bill.order_id),
         "metadata": {"auction_id": str(bill.auction_id), "user_id": str(bill.user_id)} | marks(bill.order_id, key),
     }
-    if bill.shipping is not None:
-        wanted["shipping"] = _shipping(bill.shipping)
-    return wanted
-
-
-def _shipping(to: Shipping) -> dict[str, Any]:
-    address = {
-        "line1": to.line1,
-        "line2": to.line2,
-        "city": to.city,
-        "state": to.state,
-        "postal_code": to.postal_code,
-        "country": to.country,
-    }
-    found: dict[str, Any] = {"name": to.name, "address": {name: part for name, part in address.items() if part}}
-    return found | ({"phone": to.phone} if to.phone else {})
 
 
 def marks(order_id: UUID, key: UUID) -> dict[str, str]:

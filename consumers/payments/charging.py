@@ -46,7 +46,7 @@ async def _asked_for(tools: Tools, order: Order, customer: str, method: str | No
     )
     again = job.attempt > 1
     if method is None:
-        return await tools.gateway.create_intent(bill, keep_card=False, key=job.id, again=again)
+        return await tools.gateway.create_intent(bill, key=job.id, again=again)
     return await tools.gateway.charge_kept_card(bill, card_id=method, key=job.id, again=again)
 
 

@@ -68,21 +68,17 @@ KEPT_TO_OURSELVES = frozenset(
 )
 """Codes that Stripe asks to show as an ordinary decline: who holds a stolen card must not learn that we know."""
 
-RETRIED_BY_US = frozenset({"issuer_not_available", "processing_error", "reenter_transaction", "try_again_later"})
-"""Declines that pass by themselves: the same card may be charged again later."""
-
 
 class Decline(NamedTuple):
     """What we tell of a declined card: a code that may be shown and stored, and words for its holder."""
 
     code: str
     words: str
-    passes: bool
 
 
 def decline(code: str | None, decline_code: str | None) -> Decline:
     """The decline that Stripe's error `code` and `decline_code` mean; an unknown one is an ordinary decline."""
     found = decline_code or code or GENERIC
     if found in KEPT_TO_OURSELVES or found not in WORDS:
-        found = code if code in WORDS and code != "card_declined" and decline_code is None else GENERIC
-    return Decline(found, WORDS[found], found in RETRIED_BY_US)
+        found = GENERIC
+    return Decline(found, WORDS[found])

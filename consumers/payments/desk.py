@@ -10,10 +10,11 @@ from consumers.payments import person as people
 from consumers.payments import store
 from consumers.payments.decide import decide
 from consumers.payments.effects import jobs_of, look_for, wake_job
+from consumers.payments.evolve import evolve
 from consumers.payments.facts import Asked, Decided, nothing, refused
 from consumers.payments.known import ABOUT_PEOPLE, Known, know
 from consumers.payments.ledger import entries_of
-from consumers.payments.order import Order, Told, evolve
+from consumers.payments.order import Order, Told
 from consumers.payments.person import Person
 from consumers.payments.store import PEOPLE
 from consumers.runtime import Database, Decision, Incoming, OutEvent, Remembered, Verdict, Write, enqueue, event

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from consumers.payments.order import Order, Told, evolve
+from consumers.payments.evolve import evolve
+from consumers.payments.order import Order, Told
 from schemas.envelope import Actor, Outcome, Wire
 from schemas.money import print_minor
 from schemas.payments import Party

@@ -11,7 +11,7 @@ import structlog
 
 from consumers.payments import provider
 from consumers.payments.asking import Declined, KeyReused, NotThere, Refused, WrongState, asked, effect, once, pages
-from consumers.payments.bill import Bill, Shipping, as_asked, marks, transfer_group
+from consumers.payments.bill import Bill, as_asked, marks, transfer_group
 from consumers.payments.provider import (
     Account,
     Card,
@@ -40,7 +40,7 @@ TRIED_WITHIN_S = 2 * 86_400
 """A job's first attempt is not longer ago."""
 PAGE = 100
 
-__all__ = ["Bill", "Declined", "KeyReused", "NotThere", "Refused", "Shipping", "Stripe", "WrongState", "transfer_group"]
+__all__ = ["Bill", "Declined", "KeyReused", "NotThere", "Refused", "Stripe", "WrongState", "transfer_group"]
 
 
 class Stripe:
@@ -70,18 +70,15 @@ class Stripe:
 
     # Buyers
 
-    async def create_customer(
-        self, *, user_id: UUID, key: UUID, email: str | None = None, name: str | None = None, again: bool = False
-    ) -> str:
-        """Make the buyer known; returns the customer's id."""
+    async def create_customer(self, *, user_id: UUID, key: UUID, again: bool = False) -> str:
+        """Make the buyer known, by our id alone; returns the customer's id."""
 
         async def made_before() -> list[Customer]:
             wanted = {"created": {"gte": int(time.time()) - TRIED_WITHIN_S}, "limit": PAGE}
             return [provider.customer(one) async for one in pages(self._api.customers.list_async, wanted)]
 
         async def make(options: stripe.RequestOptions) -> Customer:
-            wanted: Any = _person(user_id, key) | _given(email=email, name=name)
-            made = await self._api.customers.create_async(wanted, options)
+            made = await self._api.customers.create_async({"metadata": _person(user_id, key)}, options)
             return provider.customer(provider.plain(made))
 
         return (await once(make, made_before, key=key, again=again)).id
@@ -112,7 +109,7 @@ class Stripe:
                     "customer": customer_id,
                     "usage": "off_session",
                     "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
-                    "metadata": {"user_id": str(user_id), "job_id": str(key)},
+                    "metadata": _person(user_id, key),
                 },
                 options,
             ),
@@ -126,51 +123,33 @@ class Stripe:
 
     # Payments
 
-    async def create_intent(self, bill: Bill, *, keep_card: bool, key: UUID, again: bool = False) -> Intent:
-        """Ask for a payment (specification, Stripe Integration); `keep_card` if the buyer agreed to later charges."""
-        wanted: dict[str, Any] = as_asked(bill, key) | {
-            "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"}
-        }
-        if keep_card:
-            wanted["setup_future_usage"] = "off_session"
-        return await self._intent_once(wanted, bill, key=key, again=again)
+    async def create_intent(self, bill: Bill, *, key: UUID, again: bool = False) -> Intent:
+        """Ask for a payment (specification, Stripe Integration)."""
+        return await self._intent_once(as_asked(bill, key), bill, key=key, again=again)
 
     async def charge_kept_card(self, bill: Bill, *, card_id: str, key: UUID, again: bool = False) -> Intent:
         """Charge a kept card while its owner is away; raises Declined (`authentication_required` when he must confirm)."""
-        wanted = as_asked(bill, key) | {
-            "payment_method": card_id,
-            "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
-            "off_session": True,
-            "confirm": True,
-        }
+        wanted = as_asked(bill, key) | {"payment_method": card_id, "off_session": True, "confirm": True}
         made = await self._intent_once(wanted, bill, key=key, again=again)
         if made.decline is not None and made.status == "requires_payment_method":
             raise Declined(made.decline, made)
         return made
 
     async def _intent_once(self, wanted: dict[str, Any], bill: Bill, *, key: UUID, again: bool) -> Intent:
-        async def made_before() -> list[Intent]:
-            return [one async for one in self.intents(customer_id=bill.customer_id)]
-
         async def make(options: stripe.RequestOptions) -> Intent:
             made = await self._api.payment_intents.create_async(wanted, options)  # type: ignore[arg-type]
             return provider.intent(provider.plain(made))
 
-        return await once(make, made_before, key=key, again=again)
+        return await once(make, lambda: self.intents(bill.customer_id), key=key, again=again)
 
     async def intent(self, intent_id: str) -> Intent:
         """A PaymentIntent as it is now."""
         return provider.intent(provider.plain(await asked(lambda: self._api.payment_intents.retrieve_async(intent_id))))
 
-    async def intents(self, *, since: int | None = None, customer_id: str | None = None) -> AsyncIterator[Intent]:
-        """PaymentIntents made at or after `since` (seconds since 1970), newest first."""
-        wanted: dict[str, Any] = {"limit": PAGE}
-        if since is not None:
-            wanted["created"] = {"gte": since}
-        if customer_id is not None:
-            wanted["customer"] = customer_id
-        async for one in pages(self._api.payment_intents.list_async, wanted):
-            yield provider.intent(one)
+    async def intents(self, customer_id: str) -> list[Intent]:
+        """All PaymentIntents of a buyer, newest first."""
+        wanted = {"customer": customer_id, "limit": PAGE}
+        return [provider.intent(one) async for one in pages(self._api.payment_intents.list_async, wanted)]
 
     async def cancel_intent(self, intent_id: str, *, key: UUID) -> Intent:
         """Make sure that it cannot be paid any more; raises WrongState when it is paid or being paid."""
@@ -225,9 +204,7 @@ class Stripe:
 
     # Sellers
 
-    async def create_account(
-        self, *, user_id: UUID, country: str, key: UUID, email: str | None = None, again: bool = False
-    ) -> Account:
+    async def create_account(self, *, user_id: UUID, country: str, key: UUID, again: bool = False) -> Account:
         """Open a seller's Express account, which may receive transfers once he has said who he is."""
 
         async def made_before() -> list[Account]:
@@ -235,12 +212,15 @@ class Stripe:
             return [provider.account(one) async for one in pages(self._api.accounts.list_async, wanted)]
 
         async def make(options: stripe.RequestOptions) -> Account:
-            wanted: Any = {
-                "type": "express",
-                "country": country,
-                "capabilities": {"transfers": {"requested": True}, "card_payments": {"requested": True}},
-            }
-            made = await self._api.accounts.create_async(wanted | _person(user_id, key) | _given(email=email), options)
+            made = await self._api.accounts.create_async(
+                {
+                    "type": "express",
+                    "country": country,
+                    "capabilities": {"transfers": {"requested": True}, "card_payments": {"requested": True}},
+                    "metadata": _person(user_id, key),
+                },
+                options,
+            )
             return provider.account(provider.plain(made))
 
         return await once(make, made_before, key=key, again=again)
@@ -263,11 +243,6 @@ class Stripe:
         )
         return Link(url=made.url, expires_at=made.expires_at)
 
-    async def login_link(self, account_id: str) -> Link:
-        """The page on which an onboarded seller sees his payouts."""
-        made = await asked(lambda: self._api.accounts.login_links.create_async(account_id))
-        return Link(url=made.url, expires_at=None)
-
     async def transfer(
         self,
         *,
@@ -289,7 +264,8 @@ class Stripe:
                 "transfer_group": transfer_group(order_id),
                 "metadata": marks(order_id, key),
             }
-            wanted |= _given(source_transaction=source_charge_id)
+            if source_charge_id is not None:
+                wanted["source_transaction"] = source_charge_id
             made = await self._api.transfers.create_async(wanted, options)
             return provider.transfer(provider.plain(made))
 
@@ -329,10 +305,6 @@ class Stripe:
 
     # What happened
 
-    async def event(self, event_id: str) -> Event:
-        """One event; Stripe keeps them for 30 days."""
-        return provider.event(provider.plain(await asked(lambda: self._api.events.retrieve_async(event_id))))
-
     async def events(self, *, since: int) -> AsyncIterator[Event]:
         """Events of or after `since` (seconds since 1970), newest first, whether their webhook arrived or not."""
         wanted: dict[str, Any] = {"limit": PAGE, "created": {"gte": since}}
@@ -346,9 +318,5 @@ class Stripe:
             yield provider.movement(one)
 
 
-def _person(user_id: UUID, key: UUID) -> dict[str, Any]:
-    return {"metadata": {"user_id": str(user_id), "job_id": str(key)}}
-
-
-def _given(**values: str | None) -> dict[str, str]:
-    return {name: value for name, value in values.items() if value is not None}
+def _person(user_id: UUID, key: UUID) -> dict[str, str]:
+    return {"user_id": str(user_id), "job_id": str(key)}

@@ -87,13 +87,7 @@ def payable(amount: int, currency: str) -> bool:
 
 
 def create_intent(order: Order, asked: Asked, command: said.CreateIntent) -> Decided:
-    """The winner, and nobody else, may pay exactly what the order says; asked again, the answer is the same.
-
-    What was charged to a saved method has no address yet: then this only brings it.
-    """
-    address = Told(said.ShippingAddressGiven(**of(order)), {"shipping": command.shipping_sealed})
-    if order.status == "paid" and order.shipping_sealed is None and party_of(order, asked.actor) == "buyer":
-        return accepted("address_given", address, **payment_answer(order, order.payment))
+    """The winner, and nobody else, may pay exactly what the order says; asked again, the answer is the same."""
     if refusal := _not_payable(order, asked):
         return refusal
     if command.currency != order.currency:
@@ -102,6 +96,7 @@ def create_intent(order: Order, asked: Asked, command: said.CreateIntent) -> Dec
         return refused("wrong_amount", amount=money(order.amount), currency=order.currency)
     if not payable(order.amount, order.currency):
         return refused("currency_not_supported", currency=order.currency)
+    address = Told(said.ShippingAddressGiven(**of(order)), {"shipping": command.shipping_sealed})
     if order.payment in ("none", "failed", "canceled"):
         return accepted("payment_started", address, start(order), **payment_answer(order, "creating"))
     return accepted("payment_under_way", address, **payment_answer(order, order.payment))
@@ -165,7 +160,7 @@ def record_intent(order: Order, asked: Asked, command: said.RecordIntent) -> Dec
         return _succeeded(order, command, asked.at_ms)
     if order.status != "awaiting_payment" or order.payment == "succeeded":
         return nothing("payment_over")
-    if order.intent_id is not None and command.intent_id != order.intent_id:
+    if command.intent_id in order.dropped or order.intent_id not in (None, command.intent_id):
         return nothing("another_intent")
     told: list[Told] = []
     if (command.status, command.intent_id) != (order.payment, order.intent_id):

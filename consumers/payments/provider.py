@@ -22,7 +22,7 @@ IntentStatus = Literal[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """A PaymentIntent. `received_minor` is what was paid; `next_url` where its payer confirms it with his bank."""
+    """A PaymentIntent. `received_minor` is what was paid."""
 
     id: str
     status: IntentStatus
@@ -34,7 +34,6 @@ class Intent:
     customer_id: str | None
     payment_method_id: str | None
     decline: Decline | None
-    next_url: str | None
     metadata: dict[str, str]
     created_at: int
 
@@ -80,8 +79,6 @@ class Charge:
     refunded_minor: int
     currency: str
     fee_minor: int | None
-    balance_transaction_id: str | None
-    disputed: bool
     created_at: int
 
 
@@ -96,7 +93,6 @@ class Refund:
     currency: str
     status: str
     failure: str | None
-    balance_transaction_id: str | None
     metadata: dict[str, str]
     created_at: int
 
@@ -111,7 +107,6 @@ class Account:
     transfers_active: bool
     details_submitted: bool
     currently_due: tuple[str, ...]
-    disabled_reason: str | None
     country: str
     metadata: dict[str, str]
 
@@ -121,7 +116,7 @@ class Link:
     """A page of Stripe's for one person, once."""
 
     url: str = field(repr=False)
-    expires_at: int | None
+    expires_at: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +129,6 @@ class Transfer:
     reversed_minor: int
     currency: str
     source_charge_id: str | None
-    balance_transaction_id: str | None
     metadata: dict[str, str]
     created_at: int
 
@@ -147,7 +141,6 @@ class Reversal:
     transfer_id: str
     amount_minor: int
     currency: str
-    balance_transaction_id: str | None
     metadata: dict[str, str]
     created_at: int
 
@@ -187,7 +180,6 @@ class Movement:
     currency: str
     source_id: str | None
     created_at: int
-    available_at: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,7 +218,6 @@ def intent(body: Mapping[str, Any]) -> Intent:
         customer_id=id_of(body.get("customer")),
         payment_method_id=id_of(body.get("payment_method")),
         decline=_decline(body.get("last_payment_error")),
-        next_url=_next_url(body.get("next_action")),
         metadata=dict(body["metadata"]),
         created_at=body["created"],
     )
@@ -252,11 +243,6 @@ def _decline(error: Mapping[str, Any] | None) -> Decline | None:
     return None if error is None else decline(error.get("code"), error.get("decline_code"))
 
 
-def _next_url(action: Mapping[str, Any] | None) -> str | None:
-    redirect = (action or {}).get("redirect_to_url")
-    return redirect["url"] if redirect else None
-
-
 def card(body: Mapping[str, Any]) -> Card:
     """Read a PaymentMethod of type card."""
     of = body["card"]
@@ -277,8 +263,6 @@ def charge(body: Mapping[str, Any]) -> Charge:
         refunded_minor=from_stripe(body["amount_refunded"], currency),
         currency=currency,
         fee_minor=from_stripe(booked["fee"], booked["currency"]) if isinstance(booked, Mapping) else None,
-        balance_transaction_id=id_of(booked),
-        disputed=body["disputed"],
         created_at=body["created"],
     )
 
@@ -294,7 +278,6 @@ def refund(body: Mapping[str, Any]) -> Refund:
         currency=currency,
         status=body["status"] or "pending",
         failure=body.get("failure_reason"),
-        balance_transaction_id=id_of(body.get("balance_transaction")),
         metadata=dict(body["metadata"] or {}),
         created_at=body["created"],
     )
@@ -310,7 +293,6 @@ def account(body: Mapping[str, Any]) -> Account:
         transfers_active=(body.get("capabilities") or {}).get("transfers") == "active",
         details_submitted=body["details_submitted"],
         currently_due=tuple(needs.get("currently_due") or ()),
-        disabled_reason=needs.get("disabled_reason"),
         country=body["country"],
         metadata=dict(body.get("metadata") or {}),
     )
@@ -326,7 +308,6 @@ def transfer(body: Mapping[str, Any]) -> Transfer:
         reversed_minor=from_stripe(body["amount_reversed"], currency),
         currency=currency,
         source_charge_id=id_of(body.get("source_transaction")),
-        balance_transaction_id=id_of(body.get("balance_transaction")),
         metadata=dict(body["metadata"]),
         created_at=body["created"],
     )
@@ -340,7 +321,6 @@ def reversal(body: Mapping[str, Any]) -> Reversal:
         transfer_id=id_of(body["transfer"]) or "",
         amount_minor=from_stripe(body["amount"], currency),
         currency=currency,
-        balance_transaction_id=id_of(body.get("balance_transaction")),
         metadata=dict(body["metadata"] or {}),
         created_at=body["created"],
     )
@@ -377,7 +357,6 @@ def movement(body: Mapping[str, Any]) -> Movement:
         currency=currency,
         source_id=id_of(body.get("source")),
         created_at=body["created"],
-        available_at=body["available_on"],
     )
 
 

@@ -11,7 +11,7 @@ import asyncpg
 import msgspec
 
 from compose.settings import Settings
-from consumers.payments import ledger, order, person
+from consumers.payments import evolve, ledger, person
 from consumers.payments.ledger import Entry
 from consumers.payments.order import Order, Told
 from consumers.payments.person import Person
@@ -98,7 +98,7 @@ def _order(history: list[asyncpg.Record], state: str, booked: set[Entry]) -> Ite
     now: Order | None = None
     entries: set[Entry] = set()
     for told, at_ms in _told(history):
-        before, now = now, order.evolve(now, told, at_ms)
+        before, now = now, evolve.evolve(now, told, at_ms)
         entries |= set(ledger.entries_of(before, now, told, event_id_of(now.id, now.sequence)))
     if now != msgspec.json.decode(state, type=Order):
         yield "not what its log says"

@@ -81,6 +81,8 @@ class Shop:
         self.http = http
         self.settings = settings
         self.stripe = Stripe(http, settings)
+        self.sold: set[str] = set()
+        """Ids of all orders made here."""
 
     async def arrive(self, name: str, *, sells: bool = False) -> Person:
         """Somebody who is registered, verified and logged in."""
@@ -104,7 +106,9 @@ class Shop:
         }
         auction = await seller.post("/auctions", offered | offer)
         await buyer.post(f"/auctions/{auction['id']}/buy-now")
-        return await paying.order_of(buyer, auction["id"])
+        order = await paying.order_of(buyer, auction["id"])
+        self.sold.add(order["id"])
+        return order
 
     async def paid_sale(self, seller: Person, buyer: Person) -> dict[str, Any]:
         """As `sale`, and paid with a good card."""

@@ -1,4 +1,4 @@
-"""The daily comparison: what only one of the two books has is reported, and nothing else."""
+"""The proofs: what only one of the two books has is reported, and what the log does not explain is found."""
 
 import uuid
 from datetime import UTC, datetime
@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from consumers.payments.comparing import Compared, compare_now
+from consumers.payments.verify import verify
 from tests.consumers.payments.till import Sale, Till
 
 pytestmark = pytest.mark.stack
@@ -57,3 +58,42 @@ async def test_a_movement_that_the_provider_does_not_know_is_reported(till: Till
             await till.db.execute("DELETE FROM payments.ledger_entry WHERE entry_id = $1", entry)
 
     assert [(one.ours, one.theirs) for one in report.differences if one.ref == ref] == [(-100, None)]
+
+
+async def test_an_order_that_its_log_does_not_explain_is_found(till: Till) -> None:
+    sale = await till.paid(await till.sold())
+    state = "SELECT state FROM payments.orders WHERE id = $1"
+    before = await till.db.fetchval(state, sale.order_id)
+    found: list[str] = []
+    await till.db.execute(
+        "UPDATE payments.orders SET state = jsonb_set(state, '{proceeds}', '1') WHERE id = $1", sale.order_id
+    )
+    try:
+        await verify(till.settings, report=found.append)
+    finally:
+        await till.db.execute("UPDATE payments.orders SET state = $2 WHERE id = $1", sale.order_id, before)
+
+    assert f"{sale.order_id}: not what its log says" in found
+
+
+async def test_a_ledger_that_lacks_an_entry_is_found(till: Till) -> None:
+    sale = await till.paid(await till.sold())
+    found: list[str] = []
+    async with till.planted():
+        await till.db.execute(
+            "UPDATE payments.ledger_posting SET amount = amount + 1 WHERE account = 'commission' AND entry_id IN"
+            " (SELECT entry_id FROM payments.ledger_entry WHERE order_id = $1)",
+            sale.order_id,
+        )
+        try:
+            await verify(till.settings, report=found.append)
+        finally:
+            await till.db.execute(
+                "UPDATE payments.ledger_posting SET amount = amount - 1 WHERE account = 'commission' AND entry_id IN"
+                " (SELECT entry_id FROM payments.ledger_entry WHERE order_id = $1)",
+                sale.order_id,
+            )
+
+    mine = [line for line in found if line.startswith(str(sale.order_id))]
+    assert any("the ledger lacks payment" in line for line in mine)
+    assert any("does not balance" in line for line in found)

@@ -7,9 +7,10 @@ from uuid import UUID
 import pytest
 
 from consumers.payments.decide import wakes_at
+from consumers.payments.evolve import evolve
 from consumers.payments.facts import Bidder, Facts
 from consumers.payments.moves import MOVES, IllegalMove, may, moved
-from consumers.payments.order import Told, evolve
+from consumers.payments.order import Told
 from consumers.payments.paying_out import owed
 from schemas import payments as said
 from schemas.envelope import Actor, Wire
@@ -197,6 +198,15 @@ def test_an_intent_that_the_provider_refused_may_be_asked_for_again() -> None:
     story.step(pay(), ANNA)
 
     assert story.told.count("PaymentStarted") == 2
+
+
+def test_late_words_about_an_earlier_intent_do_not_touch_the_present_one() -> None:
+    story = asked_to_pay().step(intent("canceled")).step(pay(), ANNA)
+
+    assert story.ask(intent("canceled")).code == "another_intent"
+    story.step(intent("requires_payment_method", intent_id="pi_2"))
+
+    assert (story.now.intent_id, story.now.payment) == ("pi_2", "requires_payment_method")
 
 
 def test_nobody_pays_after_the_window() -> None:

@@ -1,6 +1,7 @@
 """Speaking to Stripe: each answer of its means one thing for a job, and an effect is had once however often it is asked for."""
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any
@@ -13,10 +14,10 @@ import stripe
 from compose.sandboxes.stripe.cards import DECLINE_CODES
 from compose.sandboxes.stripe.store import KEY_LIFE_S
 from consumers.payments.asking import meaning
-from consumers.payments.bill import Bill, Shipping
+from consumers.payments.bill import Bill
 from consumers.payments.declines import GENERIC, KEPT_TO_OURSELVES, WORDS, decline
 from consumers.payments.gateway import Declined, KeyReused, NotThere, Refused, Stripe, WrongState
-from consumers.payments.provider import Intent
+from consumers.payments.provider import Card, Intent
 from consumers.payments.units import NotPayable, from_stripe, to_stripe
 from consumers.runtime import TryAgain
 from tests.compose.sandboxes.stripe_standin import SECRET_KEY, StripeStandin, running
@@ -45,12 +46,9 @@ async def gateway(standin: StripeStandin) -> AsyncIterator[Stripe]:
 
 async def bill(gateway: Stripe, *, amount_minor: int = 15_000, currency: str = "USD") -> Bill:
     customer = await gateway.create_customer(user_id=uuid4(), key=uuid4())
-    to = Shipping(
-        name="Anna", line1="Main Street 1", city="Springfield", postal_code="12345", country="US", phone="+15550100"
-    )
     return Bill(
         order_id=uuid4(), auction_id=uuid4(), user_id=uuid4(), amount_minor=amount_minor, currency=currency,
-        customer_id=customer, shipping=to,
+        customer_id=customer,
     )  # fmt: skip
 
 
@@ -58,13 +56,13 @@ async def paid(
     gateway: Stripe, standin: StripeStandin, *, card: str = "pm_card_visa", **more: Any
 ) -> tuple[Bill, Intent]:
     wanted = await bill(gateway, **more)
-    asked = await gateway.create_intent(wanted, keep_card=True, key=uuid4())
+    asked = await gateway.create_intent(wanted, key=uuid4())
     standin.js(f"/v1/payment_intents/{asked.id}/confirm", client_secret=asked.client_secret, payment_method=card)
     return wanted, await gateway.intent(asked.id)
 
 
 async def seller(gateway: Stripe, standin: StripeStandin) -> str:
-    account = await gateway.create_account(user_id=uuid4(), country="US", email="ben@example.org", key=uuid4())
+    account = await gateway.create_account(user_id=uuid4(), country="US", key=uuid4())
     standin.ask(f"/sandbox/accounts/{account.id}", {"outcome": "complete"})
     return account.id
 
@@ -75,7 +73,7 @@ async def test_an_intent_carries_the_specifications_metadata_and_the_order(
     wanted = await bill(gateway)
     key = uuid4()
 
-    made = await gateway.create_intent(wanted, keep_card=False, key=key)
+    made = await gateway.create_intent(wanted, key=key)
 
     assert (made.status, made.amount_minor, made.currency) == ("requires_payment_method", 15_000, "USD")
     assert made.metadata == {
@@ -89,15 +87,12 @@ async def test_an_intent_carries_the_specifications_metadata_and_the_order(
         f"order_{wanted.order_id}",
         True,
     )
-    assert (there["shipping"]["address"]["city"], there["shipping"]["phone"]) == ("Springfield", "+15550100")
     assert [one["idempotency_key"] for one in standin.requests("/v1/payment_intents")] == [str(key)]
     assert made.client_secret not in repr(made)
 
 
-async def test_what_was_paid_is_told_with_stripes_fee_and_the_card_is_kept(
-    gateway: Stripe, standin: StripeStandin
-) -> None:
-    wanted, now = await paid(gateway, standin)
+async def test_what_was_paid_is_told_with_stripes_fee(gateway: Stripe, standin: StripeStandin) -> None:
+    _, now = await paid(gateway, standin)
 
     charge = await gateway.charge(now.charge_id or "")
     assert (now.status, now.received_minor, charge.captured_minor, charge.fee_minor) == (
@@ -106,33 +101,33 @@ async def test_what_was_paid_is_told_with_stripes_fee_and_the_card_is_kept(
         15_000,
         465,
     )
-    [card] = await gateway.cards(wanted.customer_id)
+
+
+async def test_a_card_is_kept_charged_and_forgotten(gateway: Stripe, standin: StripeStandin) -> None:
+    wanted = await bill(gateway)
+    card = await kept(gateway, standin, wanted, "pm_card_visa")
+
     assert (card.brand, card.last4) == ("visa", "4242")
-    again = await gateway.charge_kept_card(another(wanted), card_id=card.id, key=uuid4())
-    assert again.status == "succeeded"
+    assert (await gateway.charge_kept_card(wanted, card_id=card.id, key=uuid4())).status == "succeeded"
     await gateway.forget_card(card.id, key=uuid4())
     assert await gateway.cards(wanted.customer_id) == []
 
 
-def another(wanted: Bill) -> Bill:
-    return Bill(
-        order_id=uuid4(), auction_id=uuid4(), user_id=wanted.user_id, amount_minor=5_000, currency="USD",
-        customer_id=wanted.customer_id,
-    )  # fmt: skip
+async def kept(gateway: Stripe, standin: StripeStandin, wanted: Bill, method: str) -> Card:
+    setup = await gateway.create_setup(customer_id=wanted.customer_id, user_id=wanted.user_id, key=uuid4())
+    standin.js(f"/v1/setup_intents/{setup.id}/confirm", client_secret=setup.client_secret, payment_method=method)
+    if (await gateway.setup(setup.id)).status == "requires_action":
+        standin.ask(f"/sandbox/challenges/{setup.id}", {"approved": True})
+    assert (await gateway.setup(setup.id)).status == "succeeded"
+    [card] = await gateway.cards(wanted.customer_id)
+    return card
 
 
 async def test_a_declined_kept_card_says_why_and_leaves_an_intent_to_pay(
     gateway: Stripe, standin: StripeStandin
 ) -> None:
     wanted = await bill(gateway)
-    setup = await gateway.create_setup(customer_id=wanted.customer_id, user_id=wanted.user_id, key=uuid4())
-    standin.js(
-        f"/v1/setup_intents/{setup.id}/confirm",
-        client_secret=setup.client_secret,
-        payment_method="pm_card_chargeCustomerFail",
-    )
-    assert (await gateway.setup(setup.id)).status == "succeeded"
-    [card] = await gateway.cards(wanted.customer_id)
+    card = await kept(gateway, standin, wanted, "pm_card_chargeCustomerFail")
     key = uuid4()
 
     for again in (False, True):
@@ -147,14 +142,7 @@ async def test_a_declined_kept_card_says_why_and_leaves_an_intent_to_pay(
 
 async def test_an_absent_owner_who_must_confirm_is_told_so(gateway: Stripe, standin: StripeStandin) -> None:
     wanted = await bill(gateway)
-    setup = await gateway.create_setup(customer_id=wanted.customer_id, user_id=wanted.user_id, key=uuid4())
-    standin.js(
-        f"/v1/setup_intents/{setup.id}/confirm",
-        client_secret=setup.client_secret,
-        payment_method="pm_card_authenticationRequired",
-    )
-    standin.ask(f"/sandbox/challenges/{setup.id}", {"approved": True})
-    [card] = await gateway.cards(wanted.customer_id)
+    card = await kept(gateway, standin, wanted, "pm_card_authenticationRequired")
 
     with pytest.raises(Declined) as declined:
         await gateway.charge_kept_card(wanted, card_id=card.id, key=uuid4())
@@ -176,7 +164,6 @@ async def test_a_seller_is_onboarded_paid_and_paid_less(gateway: Stripe, standin
     assert link.url not in repr(link)
     standin.http.post(link.url, data={"outcome": "complete"})
     assert (await gateway.account(account.id)).transfers_active
-    assert (await gateway.login_link(account.id)).url
 
     sent = await gateway.transfer(**payout, key=uuid4())
     await gateway.reverse(
@@ -224,7 +211,7 @@ async def test_a_dispute_is_told_with_what_it_took_and_gave_back(gateway: Stripe
 async def test_a_cancelled_intent_is_cancelled_as_often_as_one_likes_and_a_paid_one_never(
     gateway: Stripe, standin: StripeStandin
 ) -> None:
-    asked = await gateway.create_intent(await bill(gateway), keep_card=False, key=uuid4())
+    asked = await gateway.create_intent(await bill(gateway), key=uuid4())
 
     for _ in range(2):
         assert (await gateway.cancel_intent(asked.id, key=uuid4())).status == "canceled"
@@ -253,9 +240,7 @@ async def test_events_and_movements_come_in_pages_to_the_last(
     rows = [row async for row in gateway.movements(since=began, until=began + 3_600)]
 
     assert [event.type for event in told].count("payment_intent.succeeded") == 2
-    assert (await gateway.event(told[0].id)).body == told[0].body
     assert sum(row.net_minor for row in rows) == standin.totals()["platform"]
-    assert len([one async for one in gateway.intents(since=began)]) == 2
     assert [row async for row in gateway.movements(since=began - 60, until=began)] == []
 
 
@@ -271,10 +256,10 @@ async def test_a_key_with_another_amount_is_our_mistake_and_does_nothing(
     gateway: Stripe, standin: StripeStandin
 ) -> None:
     wanted, key = await bill(gateway), uuid4()
-    await gateway.create_intent(wanted, keep_card=False, key=key)
+    await gateway.create_intent(wanted, key=key)
 
     with pytest.raises(KeyReused):
-        await gateway.create_intent(wanted, keep_card=True, key=key)
+        await gateway.create_intent(dataclasses.replace(wanted, amount_minor=15_001), key=key)
 
     assert len(standin.ask("/sandbox/objects/payment_intent")["items"]) == 1
 
@@ -301,7 +286,7 @@ async def an_effect(
         return (
             "/v1/payment_intents",
             "payment_intent",
-            lambda again: gateway.create_intent(other, keep_card=False, key=key, again=again),
+            lambda again: gateway.create_intent(other, key=key, again=again),
         )
     money: dict[str, Any] = {"amount_minor": 1_000, "currency": "USD", "order_id": wanted.order_id, "key": key}
     if kind == "refund":
@@ -396,9 +381,7 @@ async def test_two_attempts_at_once_have_one_effect(gateway: Stripe, standin: St
     wanted, key = await bill(gateway), uuid4()
     standin.fault(path="/v1/payment_intents", method="POST", latency_ms=800, when="after", times=1)
 
-    both = await asyncio.gather(
-        *(gateway.create_intent(wanted, keep_card=False, key=key) for _ in range(2)), return_exceptions=True
-    )
+    both = await asyncio.gather(*(gateway.create_intent(wanted, key=key) for _ in range(2)), return_exceptions=True)
 
     assert sorted(type(one).__name__ for one in both) == ["Intent", "TryAgain"]
     assert len(standin.ask("/sandbox/objects/payment_intent")["items"]) == 1
@@ -433,7 +416,7 @@ async def test_a_wrong_key_waits_for_an_operator(standin: StripeStandin) -> None
 
 async def test_no_error_repeats_what_was_sent(gateway: Stripe) -> None:
     with pytest.raises(Refused) as refused:
-        await gateway.create_account(user_id=uuid4(), country="Atlantis", email="anna@example.org", key=uuid4())
+        await gateway.create_account(user_id=uuid4(), country="Atlantis", key=uuid4())
 
     assert str(refused.value) == "Stripe refuses: invalid_request (country)"
 

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.payments.comparing import yesterday_job
+from consumers.payments.evolve import evolve
 from consumers.payments.fees import share_of, split
 from consumers.payments.invoices import invoices_of, render
 from consumers.payments.ledger import ACCOUNTS, Entry, entries_of, realised
-from consumers.payments.order import Order, Told, evolve
+from consumers.payments.order import Order, Told
 from schemas import payments as said
 from schemas.money import Minor
 from tests.consumers.payments.builders import (

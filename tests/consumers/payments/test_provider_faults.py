@@ -101,7 +101,10 @@ async def _settled(till: Till) -> None:
     """Every look that the webhooks called for is done."""
 
     async def idle() -> bool:
-        due = "SELECT count(*) = 0 FROM payments.jobs WHERE kind = 'look' AND done_at IS NULL AND failed_at IS NULL"
+        due = (
+            "SELECT count(*) = 0 FROM payments.jobs WHERE kind = 'look' AND done_at IS NULL AND failed_at IS NULL"
+            " AND (attempts = 0 OR lease_until IS NOT NULL)"
+        )
         return bool(await till.db.fetchval(due))
 
     async with asyncio.timeout(30):

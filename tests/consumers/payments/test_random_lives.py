@@ -25,7 +25,7 @@ pytestmark = pytest.mark.stack
 
 LIVES = 6
 STEPS = 12
-AGREED_WITHIN_S = 30
+AGREED_WITHIN_S = 60
 CARDS = (
     "pm_card_visa",
     "pm_card_visa",
