@@ -11,7 +11,7 @@ import ffmpeg
 import msgspec
 
 from consumers.transcoding.film import Container, Film, Light, Sound
-from consumers.transcoding.graph import command, fenced
+from consumers.transcoding.graph import ERROR_SHARE_MAX, command, fenced
 from consumers.transcoding.magic import container_of
 from consumers.transcoding.sandbox import Bounds, OutOfBounds, Refused, run
 from consumers.transcoding.timing import Timing, timing
@@ -216,7 +216,7 @@ def _check_times(times: Timing, limits: Limits) -> None:
 async def _try_decoding(source: Path, film: Film) -> None:
     """Decode the first second; raises Unfit."""
     read = ffmpeg.input(f"file:{source}", t=1, threads=1, **fenced(film.container))
-    graph = ffmpeg.output(read[str(film.stream)], "-", format="null", max_error_rate=0.1)
+    graph = ffmpeg.output(read[str(film.stream)], "-", format="null", max_error_rate=ERROR_SHARE_MAX)
     arguments = command(graph)
     bounds = Bounds(wall_s=120, cpu_s=60, file_bytes=0)
     try:

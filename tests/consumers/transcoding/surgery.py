@@ -176,6 +176,16 @@ def _scrambled() -> Path:
     return written(bytes(content))
 
 
+def damaged(share: float) -> Path:
+    """A film in whose second half so large a share of the bytes is noise; its first second is good."""
+    content = bytearray(film("-g", "10", "-movflags", "+faststart", seconds=4, sound=False).read_bytes())
+    start, chance = content.index(b"mdat") + 4, random.Random(11)
+    for at in range(start + (len(content) - start) // 3, len(content)):
+        if chance.random() < share:
+            content[at] = chance.randrange(256)
+    return written(bytes(content))
+
+
 def _still_times() -> Path:
     """Every frame at the same moment."""
     content = bytearray(plain().read_bytes())
