@@ -147,6 +147,17 @@ async def test_frames_of_varying_length_keep_their_moments(tmp_path: Path) -> No
     assert wrong == []
 
 
+async def test_a_film_trimmed_without_coding_it_again_begins_where_it_was_trimmed(tmp_path: Path) -> None:
+    source = remade(counting("-g", "50", "-keyint_min", "50", "-bf", "2"), before=("-ss", "1"))
+
+    made = await through(source, tmp_path)
+
+    seen = films.brightness(made.playlist("360p"))
+    assert len(seen) == 325
+    wrong = [n for n, luma in enumerate(seen) if abs(luma - (20 + 3 * ((n + 25) % 70))) > 1.4]
+    assert wrong == []
+
+
 async def test_sound_that_starts_later_than_the_picture_still_does(tmp_path: Path) -> None:
     late = films.FOLDER / "late.mp4"
     films.ffmpeg(
