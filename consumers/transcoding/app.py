@@ -69,6 +69,7 @@ def build(settings: Settings) -> Worker:
                 events_topic=VIDEO_EVENTS.name,
                 make_desk=lambda _partition: VideoDesk(limits, watch_s=settings.upload_looked_after_s),
                 state=UPLOAD,
+                session_ms=int(LEASE_S * 1000),
             ),
             Inbox(
                 topic=USER_EVENTS.name,

@@ -110,7 +110,7 @@ async def test_twenty_kills_of_the_runner_finish_each_film_once_and_redo_nothing
 ) -> None:
     [mina] = await people("mina", sellers=1)
     runner, dice = Runner(), random.Random(SEED)
-    film = films.film(size="640x480", rate="10", seconds=60)
+    film = films.film("-g", "50", size="640x480", rate="10", seconds=60)
     rebalances = runner.rebalances()
     videos: list[str] = []
     dead: set[UUID] = set()
