@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.consumers.transcoding.films import FOLDER, TONE, ffmpeg, film
+from tests.consumers.transcoding.films import FOLDER, TONE, ffmpeg, film, fresh
 
 Codes = frozenset[str]
 VP9 = ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-c:a", "libopus")
@@ -47,7 +47,7 @@ def tarred() -> bytes:
 
 def written(content: bytes, ends: str = "mp4") -> Path:
     """A file of these bytes."""
-    path = FOLDER / f"cut-{len(list(FOLDER.iterdir()))}.{ends}"
+    path = fresh(ends)
     path.write_bytes(content)
     return path
 
