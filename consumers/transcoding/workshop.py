@@ -45,7 +45,8 @@ MISSED_TIMES: Final = 3
 KILLS_MAX: Final = 25
 """A job over which so many runners died is given up."""
 BUGS_MAX: Final = 6
-"""A job that fails so often, and not because something was away, is given up."""
+FAILURES_MAX: Final = 30
+"""A job that fails so often by a mistake of ours, or by a machine that cannot do it (a quarter of an hour), is given up."""
 STILLS_BYTES_MAX: Final = 64 << 20
 PICTURES_BYTES_MAX: Final = 32 << 20
 NO_ROOM_S: Final = 5.0
@@ -107,10 +108,11 @@ class Workshop:
             return Done(commands=[_unfit(job, payload.id, error.code, error.reason)])
         except NoRoom as error:
             raise TryAgain(str(error), after_s=NO_ROOM_S) from error
-        except (Away, Failed, Unfinished) as error:
+        except (Away, Unfinished) as error:
             raise TryAgain(f"{type(error).__name__}: {error}") from error
         except Exception as error:
-            if job.attempt - kills >= BUGS_MAX:
+            most = FAILURES_MAX if isinstance(error, Failed) and payload.task != found.STILLS else BUGS_MAX
+            if job.attempt - kills >= most:
                 raise GiveUp(f"{type(error).__name__} each time") from error
             raise
 

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+import websockets
 
 from compose.settings import Settings
 from consumers.transcoding.errands import Payload, job
@@ -87,6 +88,22 @@ async def test_a_film_becomes_ready_once_and_s3_holds_exactly_what_is_shown(
     assert asset is not None
     assert asset["complete"]
     assert {key.rpartition("/")[2] for key in stored} == shown(asset)
+
+
+async def test_the_owners_socket_hears_how_it_goes_on(mina: Person) -> None:
+    ticket = await mina.post("/live/ticket")
+    async with websockets.connect(f"{ticket['url']}?ticket={ticket['ticket']}") as socket, asyncio.timeout(45):
+        video_id = await send_film(mina, films.film())
+        heard: list[dict[str, Any]] = []
+        while not heard or heard[-1]["status"] != "ready":
+            frame = json.loads(await socket.recv())
+            if frame["event"] == "video_progress" and frame["data"]["videoId"] == video_id:
+                heard.append(frame["data"])
+
+    assert heard[0]["status"] == "processing"
+    assert [frame["seq"] for frame in heard] == sorted({frame["seq"] for frame in heard})
+    assert any("progress" in frame and 0 < frame["progress"] < 1 for frame in heard)
+    assert [one["name"] for one in heard[-1]["renditions"]] != []
 
 
 async def test_an_auction_can_show_it_a_moment_later(mina: Person, people: NewPeople) -> None:
