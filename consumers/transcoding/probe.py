@@ -46,6 +46,7 @@ _CODE: Final = re.compile(
     r"<\s*/?\s*(script|iframe|object|embed|svg|img)\b|javascript:|<\?php|\bon(error|load)\s*=", re.I
 )
 _SIDE_MIN_PX: Final = 16
+_TRIED_FRAMES: Final = 12
 _SHOWN: Final = (
     "format=start_time,duration:format_tags:chapter_tags:stream_tags"
     ":stream=index,codec_type,codec_name,codec_tag_string,width,height,coded_width,coded_height,sample_aspect_ratio"
@@ -214,9 +215,11 @@ def _check_times(times: Timing, limits: Limits) -> None:
 
 
 async def _try_decoding(source: Path, film: Film) -> None:
-    """Decode the first second; raises Unfit."""
-    read = ffmpeg.input(f"file:{source}", t=1, threads=1, **fenced(film.container))
-    graph = ffmpeg.output(read[str(film.stream)], "-", format="null", max_error_rate=ERROR_SHARE_MAX)
+    """Decode the first frames; raises Unfit."""
+    read = ffmpeg.input(f"file:{source}", threads=1, **fenced(film.container))
+    graph = ffmpeg.output(
+        read[str(film.stream)], "-", f="null", **{"frames:v": _TRIED_FRAMES}, max_error_rate=ERROR_SHARE_MAX
+    )
     arguments = command(graph)
     bounds = Bounds(wall_s=120, cpu_s=60, file_bytes=0)
     try:
