@@ -224,7 +224,7 @@ async def test_a_withdrawn_film_leaves_nothing_behind_whatever_was_under_way(
 
 
 async def test_only_an_admin_withdraws_somebody_elses_film_and_says_why(
-    mina: Person, people: NewPeople, owner: asyncpg.Connection
+    mina: Person, people: NewPeople, owner: asyncpg.Connection, talk: Talk
 ) -> None:
     video_id = await send_film(mina, films.film())
     [ben] = await people("ben")
@@ -235,9 +235,7 @@ async def test_only_an_admin_withdraws_somebody_elses_film_and_says_why(
         await ben.request("DELETE", f"/videos/{video_id}")
     assert refusal.value.code == "video_not_found"
 
-    await owner.execute(
-        "UPDATE accounts.account SET roles = array_append(roles, 'admin') WHERE id = $1", UUID(ben.user_id)
-    )
+    await talk.say("GrantRole", UUID(ben.user_id), {"userId": ben.user_id, "role": "admin"}, by=RUNNER)
     await ben.log_in()
     await ben.post(f"/videos/{video_id}/withdraw", {"reason": "Shows a person who did not agree."})
 
