@@ -137,9 +137,9 @@ class Workshop:
             case "encode":
                 return await self._encode(facts, payload.task, attempt)
             case "publish-lowest":
-                return await self._publish(facts, complete=False)
+                return await self._publish(facts, attempt, complete=False)
             case "publish":
-                return await self._publish(facts, complete=True)
+                return await self._publish(facts, attempt, complete=True)
             case "picture":
                 return await self._picture(facts, attempt)
             case step:
@@ -182,14 +182,19 @@ class Workshop:
             await self._keep(f"videos/{facts.id}/", folder, {one.name for one in made.pictures})
         await found.keep_encoded(self.db, facts.id, found.STILLS, made)
 
-    async def _publish(self, facts: Facts, *, complete: bool) -> Wire:
+    async def _publish(self, facts: Facts, attempt: int, *, complete: bool) -> Wire:
         known = await found.inspected(self.db, facts.id)
         assert known is not None
-        _, planned = known
+        film, planned = known
         pieces, made = await found.made(self.db, facts.id)
         whole = manifest(planned, pieces)
         if complete:
-            await self._check(facts, whole, {piece.name: piece.size_bytes for piece in pieces})
+            lost = await self._lost(facts, {piece.name: piece.size_bytes for piece in pieces})
+            if lost:
+                for name in await found.undo(self.db, facts.id, lost):
+                    task = next(one for one in planned.tasks if one.name == name)
+                    await self._make_pieces(facts, film, planned, task, attempt)
+                raise Away(f"S3 had lost {len(lost)} of {len(pieces)} objects: made again")
             self._scratch.forget(facts.id)
         await found.publish(self.db, facts.id, whole, made, complete=complete)
         return RecordPublished(
@@ -200,14 +205,10 @@ class Workshop:
             renditions=_renditions(whole),
         )
 
-    async def _check(self, facts: Facts, whole: Manifest, sizes: dict[str, int]) -> None:
-        """Nothing is published that is not there as it was made."""
+    async def _lost(self, facts: Facts, sizes: dict[str, int]) -> list[str]:
+        """Nothing is published that is not in S3 as it was made."""
         stored = await self._objects.keys(self._objects.media, prefix := f"videos/{facts.id}/")
-        tracks = [*whole.rungs, *([] if whole.sound is None else [whole.sound])]
-        names = {name for track in tracks for name in (track.init, *(part.name for part in track.parts))}
-        lost = [name for name in names if stored.get(prefix + name) != sizes[name]]
-        if lost:
-            raise Away(f"{len(lost)} of {len(names)} objects are not there as they were made")
+        return [name for name, size in sizes.items() if stored.get(prefix + name) != size]
 
     async def _picture(self, facts: Facts, attempt: int) -> Wire:
         await self._arrived(facts, attempt)
