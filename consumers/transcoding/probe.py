@@ -20,7 +20,7 @@ from consumers.transcoding.unfit import Unfit
 _PICTURES: Final = frozenset({"h264", "hevc", "vp8", "vp9", "av1"})
 _SOUNDS: Final = frozenset({"aac", "mp3", "opus", "vorbis"})
 _OTHER_SOUNDS: Final = frozenset(
-    [
+    (
         "flac",
         "ac3",
         "eac3",
@@ -34,10 +34,8 @@ _OTHER_SOUNDS: Final = frozenset(
         "wmav2",
         "mp2",
         "mp2float",
-        "tta",
-        "wavpack",
         "speex",
-    ]
+    )
 )
 _BESIDE: Final = frozenset({"mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "png", "mjpeg"})
 """Subtitles and covers, which lie beside the picture of a good film."""
