@@ -166,7 +166,7 @@ async def test_two_runners_share_a_film_and_finish_it_though_s3_dies_meanwhile(
 ) -> None:
     [mina] = await people("mina", sellers=1)
     async with another_machine(stack):
-        video = await send_film(mina, films.film("-g", "50", size="640x480", rate="10", seconds=60))
+        video = await send_film(mina, films.film("-g", "50", size="640x480", rate="10", seconds=30))
 
         async def both() -> bool:
             return len(await owner.fetch(WORKING)) == 2

@@ -221,6 +221,7 @@ async def test_a_withdrawn_film_leaves_nothing_behind_whatever_was_under_way(
     assert await objects.head(objects.uploads, f"incoming/{video_id}") is None
     kinds = [event["eventType"] for event in await told(owner, video_id)]
     assert kinds[-1] == "VideoWithdrawn"
+    assert (await mina.get(f"/videos/{video_id}"))["filename"] == ""
 
 
 async def test_only_an_admin_withdraws_somebody_elses_film_and_says_why(
