@@ -218,7 +218,12 @@ EXAMPLES: dict[str, Any] = {
     "UploadStanding": {
         "pictureId": _VIDEO,
         "url": "https://uploads.example.org/",
-        "fields": {"key": f"incoming/{_VIDEO}", "Content-Type": "image/jpeg", "policy": "eyJ9", "x-amz-signature": "0f"},
+        "fields": {
+            "key": f"incoming/{_VIDEO}",
+            "Content-Type": "image/jpeg",
+            "policy": "eyJ9",
+            "x-amz-signature": "0f",
+        },
         "expiresAt": _ENDS,
         "openUntil": "2026-03-02T18:00:00.000Z",
         "received": 0,

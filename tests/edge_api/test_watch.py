@@ -19,7 +19,9 @@ PAGE = watch.PAGE.body.decode()
 @pytest.fixture
 async def browser() -> AsyncIterator[httpx.AsyncClient]:
     app = Starlette(routes=watch.routes)
-    app.state.edge = SimpleNamespace(settings=SimpleNamespace(live_url="wss://live.example:444/", cdn_url="https://cdn.example/"))
+    app.state.edge = SimpleNamespace(
+        settings=SimpleNamespace(live_url="wss://live.example:444/", cdn_url="https://cdn.example/")
+    )
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://shop.example") as client:
         yield client
 
