@@ -20,22 +20,7 @@ from consumers.transcoding.unfit import Unfit
 _PICTURES: Final = frozenset({"h264", "hevc", "vp8", "vp9", "av1"})
 _SOUNDS: Final = frozenset({"aac", "mp3", "opus", "vorbis"})
 _OTHER_SOUNDS: Final = frozenset(
-    (
-        "flac",
-        "ac3",
-        "eac3",
-        "alac",
-        "dca",
-        "truehd",
-        "mlp",
-        "amrnb",
-        "amrwb",
-        "wmav1",
-        "wmav2",
-        "mp2",
-        "mp2float",
-        "speex",
-    )
+    {*("flac", "ac3", "eac3", "alac", "dca", "truehd", "mlp", "mp2", "mp2float"), *("amrnb", "amrwb", "wmav1", "wmav2")}
 )
 _BESIDE: Final = frozenset({"mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "png", "mjpeg"})
 """Subtitles and covers, which lie beside the picture of a good film."""
