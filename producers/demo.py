@@ -119,7 +119,9 @@ async def film_is_ready(seller: Person, film_id: str) -> None:
     say(table)
     seen = await film.probed(address)
     kinds = Counter(stream["codec_type"] for stream in seen["streams"])
-    say(f"   ffprobe: {float(seen['format']['duration']):.1f} s, {kinds['video']} pictures, {kinds['audio']} sound")
+    say(
+        f"   ffprobe: {float(seen['format']['duration']):.1f} s, {kinds['video']} video and {kinds['audio']} audio streams"
+    )
     say(f"   ffmpeg: played to the end, {await film.decoded(address)} frames, no complaint")
 
 
@@ -272,8 +274,10 @@ def main() -> int:
         "--video", type=Path, metavar="FILE", help="a film to sell with; one is made when none is given"
     )
     video: Path | None = parser.parse_args().video
-    if video is not None and (not video.is_file() or video.suffix.lower() not in filming.TYPES):
-        parser.error(f"{video} is no film: {', '.join(filming.TYPES)}")
+    if video is not None and not video.is_file():
+        parser.error(f"there is no file {video}")
+    if video is not None and not filming.TYPES.get(video.suffix.lower(), "").startswith("video/"):
+        parser.error(f"{video.name} does not end as a film does (.mp4, .mov, .webm, .mkv ...)")
     try:
         asyncio.run(run(load("cli"), video))
     except (

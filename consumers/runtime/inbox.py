@@ -14,6 +14,9 @@ Reader = Callable[[bytes], Any]
 """Reads the JSON of an envelope's `data`; any ValueError it raises sends the message to the dead letters."""
 
 
+SESSION_MS = 6_000
+"""The shortest session that brokers take by default."""
+
 NUL = b"\\u0000"
 """How JSON writes U+0000, which Postgres takes in no text."""
 
@@ -83,6 +86,8 @@ class Inbox:
     """An idempotent effect of committed rows, had before they are told, and again at each takeover that finds them untold."""
     batch: int = 500
     """The most messages of one transaction."""
+    session_ms: int = SESSION_MS
+    """How long a dead process keeps its partitions, unless it comes back."""
 
     def __post_init__(self) -> None:
         if (self.make_desk is None) == (self.apply is None):

@@ -13,9 +13,6 @@ from faststream.kafka.subscriber.usecase import BatchSubscriber
 from compose.settings import Settings
 from consumers.runtime.assignment import STOPPED_WITHIN_S, Assignment, Fetched
 
-SESSION_MS = 6_000
-"""The shortest that brokers take by default: so long a dead member keeps its partitions, unless it comes back."""
-
 LOGGER = "subscriber"
 """Not FastStream's own, which brings a handler that does not speak JSON."""
 
@@ -72,7 +69,7 @@ def subscribe(broker: KafkaBroker, assignment: Assignment, settings: Settings) -
         auto_offset_reset="earliest",
         ack_policy=AckPolicy.MANUAL,
         listener=assignment,
-        session_timeout_ms=SESSION_MS,
+        session_timeout_ms=inbox.session_ms,
         heartbeat_interval_ms=1_500,
         rebalance_timeout_ms=15_000,
         max_poll_interval_ms=60_000,

@@ -22,6 +22,8 @@ from topics.catalog import USER_EVENTS, VIDEO_COMMANDS, VIDEO_EVENTS
 
 LEASE_S = 30.0
 """How long the work of a machine that died waits for another; a process that comes back takes its own up at once."""
+SESSION_MS = 12_000
+"""Twice the shortest: on a machine whose cores all encode, a killed process needs more than a moment to be back."""
 ATTEMPTS_MAX = 100_000
 """What is away will be back; what cannot be done is given up by the workshop itself, sooner."""
 LONGEST_DELAY_S = 30.0
@@ -69,6 +71,7 @@ def build(settings: Settings) -> Worker:
                 events_topic=VIDEO_EVENTS.name,
                 make_desk=lambda _partition: VideoDesk(limits, watch_s=settings.upload_looked_after_s),
                 state=UPLOAD,
+                session_ms=SESSION_MS,
             ),
             Inbox(
                 topic=USER_EVENTS.name,

@@ -54,14 +54,17 @@ def _bounds(film: Film, task: Task, segments: Sequence[Segment]) -> Bounds:
     entered_s = max(at for at in film.keyframes_s if at <= first.first_frame / film.frame_rate + 0.5)
     run_up_s = max(0.0, float(first.first_frame / film.frame_rate) - entered_s)
     cpu_s = round(60 + _SLOWEST * (seconds + run_up_s / 4) * max(1.0, float(film.frame_rate) / 30))
-    return Bounds(wall_s=4.0 * cpu_s, cpu_s=cpu_s, memory_bytes=4_000_000_000, file_bytes=task.size_bytes_max)
+    return Bounds(
+        wall_s=4.0 * cpu_s, cpu_s=cpu_s, memory_bytes=4_000_000_000, file_bytes=task.size_bytes_max // len(task.rungs)
+    )
 
 
 def _all_pieces(files: dict[str, Path], folder: Path, plan: Plan, segments: Sequence[Segment]) -> list[Piece]:
     pieces = []
     for name, file in files.items():
-        pieces += _pieces(file.read_bytes(), folder, plan=plan, rung=plan.rung(name), segments=segments)
-        file.unlink()
+        made = file.read_bytes()
+        file.unlink()  # Before its pieces are written: the disk holds each byte once.
+        pieces += _pieces(made, folder, plan=plan, rung=plan.rung(name), segments=segments)
     return pieces
 
 

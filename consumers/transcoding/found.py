@@ -1,5 +1,6 @@
 """What runners found and made, kept as soon as it is in S3: what stands here is never made again."""
 
+from collections.abc import Collection
 from typing import Final
 from uuid import UUID
 
@@ -72,6 +73,18 @@ async def made(db: Database, video_id: UUID) -> tuple[list[Piece], Stills | None
         else:
             pieces += msgspec.json.decode(row["made"], type=list[Piece])
     return pieces, stills
+
+
+UNDO: Final = """
+    DELETE FROM encoded WHERE video_id = $1 AND task <> 'stills'
+       AND EXISTS (SELECT FROM jsonb_array_elements(made) AS piece WHERE piece ->> 'name' = ANY($2))
+    RETURNING task
+"""
+
+
+async def undo(db: Database, video_id: UUID, names: Collection[str]) -> list[str]:
+    """Forget the tasks that made these pieces, which S3 has lost; returns them."""
+    return [row["task"] for row in await db.fetch(UNDO, video_id, list(names))]
 
 
 PUBLISH: Final = """

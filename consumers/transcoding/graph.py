@@ -12,6 +12,8 @@ from consumers.transcoding.plan import Rung, Segment
 
 PRESET: Final = "fast"
 CRF: Final = 23
+ERROR_SHARE_MAX: Final = 0.25
+"""A film of whose frames more cannot be decoded is damaged; fewer are covered by the frame before."""
 _ENTER_LATE_S: Final = 0.14
 """ffmpeg enters a film with reordered frames 3/23 s before the asked moment: so much later is asked for."""
 _DEMUXERS: Final[dict[Container, str]] = {"mp4": "mov", "matroska": "matroska"}
@@ -60,7 +62,7 @@ def picture_arguments(
             both = picture.filter_multi_output("split")
             mine, picture = both[0], both[1]
         outputs.append(ffmpeg.output(mine, f"file:{files[rung.name]}", **encoding(rung, film, segments)))
-    return command(ffmpeg.merge_outputs(*outputs), "-copyts")
+    return command(ffmpeg.merge_outputs(*outputs), "-copyts", "-max_error_rate", str(ERROR_SHARE_MAX))
 
 
 def _frames(source: Path, film: Film, *, first_frame: int) -> Any:

@@ -56,7 +56,7 @@ class Task:
     first_segment: int
     segments: int
     size_bytes_max: int
-    """What its results can take on the disk at most; enforced."""
+    """What it can take on the disk at most, at any moment; enforced: each rung's file gets an equal share as its limit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +170,7 @@ def _spread(
 ) -> Iterator[Task]:
     """Tasks for all segments: each begins where the source can be entered, unless it would become too long."""
     entries = {round(Fraction(at) * film.frame_rate) for at in film.keyframes_s}
-    bits_per_s = sum(rung.bits_per_s_max for rung in rungs)
+    highest = max(rung.bits_per_s_max for rung in rungs)
     first, length_s = 0, 0.0
     for segment in segments:
         length_s += float(segment.frames / film.frame_rate)
@@ -183,7 +183,7 @@ def _spread(
                 rungs=tuple(rung.name for rung in rungs),
                 first_segment=first,
                 segments=after - first,
-                size_bytes_max=_bytes_max(bits_per_s, length_s),
+                size_bytes_max=len(rungs) * _bytes_max(highest, length_s),
             )
             first, length_s = after, 0.0
 

@@ -11,7 +11,7 @@ import ffmpeg
 import msgspec
 
 from consumers.transcoding.film import Container, Film, Light, Sound
-from consumers.transcoding.graph import command, fenced
+from consumers.transcoding.graph import ERROR_SHARE_MAX, command, fenced
 from consumers.transcoding.magic import container_of
 from consumers.transcoding.sandbox import Bounds, OutOfBounds, Refused, run
 from consumers.transcoding.timing import Timing, timing
@@ -20,24 +20,7 @@ from consumers.transcoding.unfit import Unfit
 _PICTURES: Final = frozenset({"h264", "hevc", "vp8", "vp9", "av1"})
 _SOUNDS: Final = frozenset({"aac", "mp3", "opus", "vorbis"})
 _OTHER_SOUNDS: Final = frozenset(
-    [
-        "flac",
-        "ac3",
-        "eac3",
-        "alac",
-        "dca",
-        "truehd",
-        "mlp",
-        "amrnb",
-        "amrwb",
-        "wmav1",
-        "wmav2",
-        "mp2",
-        "mp2float",
-        "tta",
-        "wavpack",
-        "speex",
-    ]
+    {*("flac", "ac3", "eac3", "alac", "dca", "truehd", "mlp", "mp2", "mp2float"), *("amrnb", "amrwb", "wmav1", "wmav2")}
 )
 _BESIDE: Final = frozenset({"mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "png", "mjpeg"})
 """Subtitles and covers, which lie beside the picture of a good film."""
@@ -46,6 +29,7 @@ _CODE: Final = re.compile(
     r"<\s*/?\s*(script|iframe|object|embed|svg|img)\b|javascript:|<\?php|\bon(error|load)\s*=", re.I
 )
 _SIDE_MIN_PX: Final = 16
+_TRIED_FRAMES: Final = 12
 _SHOWN: Final = (
     "format=start_time,duration:format_tags:chapter_tags:stream_tags"
     ":stream=index,codec_type,codec_name,codec_tag_string,width,height,coded_width,coded_height,sample_aspect_ratio"
@@ -214,9 +198,11 @@ def _check_times(times: Timing, limits: Limits) -> None:
 
 
 async def _try_decoding(source: Path, film: Film) -> None:
-    """Decode the first second; raises Unfit."""
-    read = ffmpeg.input(f"file:{source}", t=1, threads=1, **fenced(film.container))
-    graph = ffmpeg.output(read[str(film.stream)], "-", format="null", max_error_rate=0.1)
+    """Decode the first frames; raises Unfit."""
+    read = ffmpeg.input(f"file:{source}", threads=1, **fenced(film.container))
+    graph = ffmpeg.output(
+        read[str(film.stream)], "-", f="null", **{"frames:v": _TRIED_FRAMES}, max_error_rate=ERROR_SHARE_MAX
+    )
     arguments = command(graph)
     bounds = Bounds(wall_s=120, cpu_s=60, file_bytes=0)
     try:

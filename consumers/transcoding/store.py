@@ -64,7 +64,8 @@ def upload_row(upload: Awaited | InWork | Ready | Failed | Withdrawn, sequence: 
         facts.id,
         facts.owner_id,
         facts.purpose,
-        facts.filename,
+        # Of what is withdrawn, perhaps since its owner left, nothing stays that a person wrote.
+        "" if isinstance(upload, Withdrawn) else facts.filename,
         facts.content_type,
         facts.size,
         facts.checksum,

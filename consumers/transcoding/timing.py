@@ -36,9 +36,11 @@ def timing(packets: list[dict[str, Any]], stream: dict[str, Any]) -> Timing:
     if not shown:
         raise Unfit("no_duration", "no frames")
     keys = [at for at, key, _ in shown if key]
-    if not keys:
+    # A film that was trimmed on a phone begins between keyframes: the one before is there, to be decoded but not shown.
+    run_up = any("D" in p.get("flags", "") and "K" in p.get("flags", "") for p in packets)
+    if not keys and not run_up:
         raise Unfit("unreadable", "no keyframe")
-    start_s = keys[0] if keys[0] > shown[0][0] else shown[0][0]
+    start_s = shown[0][0] if run_up or shown[0][1] else keys[0]
     times = [at for at, _, _ in shown if at >= start_s]
     steps = [after - before for before, after in pairwise(times) if after > before]
     said = _fraction(stream.get("avg_frame_rate"))
@@ -51,7 +53,7 @@ def timing(packets: list[dict[str, Any]], stream: dict[str, Any]) -> Timing:
         start_s=start_s,
         duration_s=round(duration_s, 6),
         frames=len(times),
-        keyframes_s=tuple(round(at - start_s, 6) for at in keys if at >= start_s),
+        keyframes_s=tuple(sorted({0.0, *(round(at - start_s, 6) for at in keys if at > start_s)})),
         rate=made_rate(step_s, said),
     )
 

@@ -45,7 +45,8 @@ MISSED_TIMES: Final = 3
 KILLS_MAX: Final = 25
 """A job over which so many runners died is given up."""
 BUGS_MAX: Final = 6
-"""A job that fails so often, and not because something was away, is given up."""
+FAILURES_MAX: Final = 30
+"""A job that fails so often by a mistake of ours, or by a machine that cannot do it (a quarter of an hour), is given up."""
 STILLS_BYTES_MAX: Final = 64 << 20
 PICTURES_BYTES_MAX: Final = 32 << 20
 NO_ROOM_S: Final = 5.0
@@ -107,10 +108,11 @@ class Workshop:
             return Done(commands=[_unfit(job, payload.id, error.code, error.reason)])
         except NoRoom as error:
             raise TryAgain(str(error), after_s=NO_ROOM_S) from error
-        except (Away, Failed, Unfinished) as error:
+        except (Away, Unfinished) as error:
             raise TryAgain(f"{type(error).__name__}: {error}") from error
         except Exception as error:
-            if job.attempt - kills >= BUGS_MAX:
+            most = FAILURES_MAX if isinstance(error, Failed) and payload.task != found.STILLS else BUGS_MAX
+            if job.attempt - kills >= most:
                 raise GiveUp(f"{type(error).__name__} each time") from error
             raise
 
@@ -135,9 +137,9 @@ class Workshop:
             case "encode":
                 return await self._encode(facts, payload.task, attempt)
             case "publish-lowest":
-                return await self._publish(facts, complete=False)
+                return await self._publish(facts, attempt, complete=False)
             case "publish":
-                return await self._publish(facts, complete=True)
+                return await self._publish(facts, attempt, complete=True)
             case "picture":
                 return await self._picture(facts, attempt)
             case step:
@@ -180,14 +182,19 @@ class Workshop:
             await self._keep(f"videos/{facts.id}/", folder, {one.name for one in made.pictures})
         await found.keep_encoded(self.db, facts.id, found.STILLS, made)
 
-    async def _publish(self, facts: Facts, *, complete: bool) -> Wire:
+    async def _publish(self, facts: Facts, attempt: int, *, complete: bool) -> Wire:
         known = await found.inspected(self.db, facts.id)
         assert known is not None
-        _, planned = known
+        film, planned = known
         pieces, made = await found.made(self.db, facts.id)
         whole = manifest(planned, pieces)
         if complete:
-            await self._check(facts, whole, {piece.name: piece.size_bytes for piece in pieces})
+            lost = await self._lost(facts, {piece.name: piece.size_bytes for piece in pieces})
+            if lost:
+                for name in await found.undo(self.db, facts.id, lost):
+                    task = next(one for one in planned.tasks if one.name == name)
+                    await self._make_pieces(facts, film, planned, task, attempt)
+                raise Away(f"S3 had lost {len(lost)} of {len(pieces)} objects: made again")
             self._scratch.forget(facts.id)
         await found.publish(self.db, facts.id, whole, made, complete=complete)
         return RecordPublished(
@@ -198,14 +205,10 @@ class Workshop:
             renditions=_renditions(whole),
         )
 
-    async def _check(self, facts: Facts, whole: Manifest, sizes: dict[str, int]) -> None:
-        """Nothing is published that is not there as it was made."""
+    async def _lost(self, facts: Facts, sizes: dict[str, int]) -> list[str]:
+        """Nothing is published that is not in S3 as it was made."""
         stored = await self._objects.keys(self._objects.media, prefix := f"videos/{facts.id}/")
-        tracks = [*whole.rungs, *([] if whole.sound is None else [whole.sound])]
-        names = {name for track in tracks for name in (track.init, *(part.name for part in track.parts))}
-        lost = [name for name in names if stored.get(prefix + name) != sizes[name]]
-        if lost:
-            raise Away(f"{len(lost)} of {len(names)} objects are not there as they were made")
+        return [name for name, size in sizes.items() if stored.get(prefix + name) != size]
 
     async def _picture(self, facts: Facts, attempt: int) -> Wire:
         await self._arrived(facts, attempt)

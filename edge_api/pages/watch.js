@@ -32,6 +32,7 @@ const HEARD = {
     Object.assign(known, data);
     become(data.yourBidderId);
     readBids();
+    replayIfOver();
   },
   resumed: ({ data }) => become(data.yourBidderId),
   bid_placed: ({ data, seq }) => {
@@ -63,7 +64,7 @@ const HEARD = {
     Object.assign(known, data, { status: data.outcome === "cancelled" ? "cancelled" : "ended", winnerAlias: data.winnerId ?? null });
     if (data.outcome === "sold_buy_now") Object.assign(known, { currentBid: data.finalPrice, leaderAlias: data.winnerId });
     announce(endingWords());
-    if (known.videoId) film.replay(id);
+    replayIfOver();
   },
   outbid: ({ data }) => {
     if (data.auctionId === id) known.hasBid = true;
@@ -111,6 +112,10 @@ async function readWords() {
 /** Who may watch changes with the auction and with who is logged in. */
 function showFilm() {
   if (known.videoId) film.show(known.videoId);
+  replayIfOver();
+}
+
+function replayIfOver() {
   if (known.videoId && known.status === "ended") film.replay(id);
 }
 
@@ -185,6 +190,7 @@ function tick() {
   if (known.status === "scheduled" && Date.parse(known.startTime) <= now) {
     known.status = "live";
     paint();
+    setTimeout(showFilm, 1000); // The server's clock may be a moment behind what we know of it.
   }
   const waits = known.status === "scheduled";
   const left = Date.parse(waits ? known.startTime : known.endTime) - now;

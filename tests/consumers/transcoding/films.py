@@ -1,12 +1,14 @@
 """Films for the tests, made by ffmpeg once per run: tiny, and each odd in its own way."""
 
 import functools
+import itertools
 import subprocess
 import tempfile
 from pathlib import Path
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="films-", ignore_cleanup_errors=True)
 FOLDER = Path(_FOLDER.name)
+_NUMBERS = itertools.count()
 
 PICTURE = ("-f", "lavfi", "-i", "testsrc2=s={size}:r={rate}:d={seconds}")
 TONE = ("-f", "lavfi", "-i", "sine=440:d={seconds}:r=48000")
@@ -20,6 +22,11 @@ def ffmpeg(*arguments: str | Path) -> None:
     command = ["ffmpeg", "-nostdin", "-v", "error", "-y", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stderr}"
+
+
+def fresh(ends: str) -> Path:
+    """A name that nobody has yet."""
+    return FOLDER / f"{next(_NUMBERS)}.{ends}"
 
 
 @functools.cache
@@ -36,7 +43,7 @@ def film(
     fill = {"size": size, "rate": rate, "seconds": str(seconds)}
     inputs = [*(PICTURE if picture else ()), *(TONE if sound else ())]
     kinds = [*(X264 if picture else ()), *(AAC if sound else ())]
-    path = FOLDER / f"{len(list(FOLDER.iterdir()))}.{ends}"
+    path = fresh(ends)
     ffmpeg(*(part.format(**fill) for part in inputs), *kinds, *options, path)
     return path
 
@@ -44,7 +51,7 @@ def film(
 @functools.cache
 def counting(*options: str, ends: str = "mp4", seconds: float = 14, rate: int = 25) -> Path:
     """A film whose every frame has a brightness of its own: frame n is 20 + 3 * (n mod 70)."""
-    path = FOLDER / f"counting-{len(list(FOLDER.iterdir()))}.{ends}"
+    path = fresh(ends)
     grey = f"color=gray:s=32x32:r={rate}:d={seconds},geq=lum='20+3*mod(N,70)':cb=128:cr=128"
     ffmpeg("-f", "lavfi", "-i", grey, *X264, "-qp", "8", *options, path)
     return path
@@ -52,7 +59,7 @@ def counting(*options: str, ends: str = "mp4", seconds: float = 14, rate: int = 
 
 def remade(source: Path, *options: str, ends: str = "mp4", before: tuple[str, ...] = ()) -> Path:
     """A film copied, without coding it again, into another container or with other words about it."""
-    path = FOLDER / f"remade-{len(list(FOLDER.iterdir()))}.{ends}"
+    path = fresh(ends)
     ffmpeg(*before, "-i", source, "-c", "copy", *options, path)
     return path
 

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.consumers.transcoding.films import FOLDER, TONE, ffmpeg, film
+from tests.consumers.transcoding.films import FOLDER, TONE, ffmpeg, film, fresh
 
 Codes = frozenset[str]
 VP9 = ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-c:a", "libopus")
@@ -47,7 +47,7 @@ def tarred() -> bytes:
 
 def written(content: bytes, ends: str = "mp4") -> Path:
     """A file of these bytes."""
-    path = FOLDER / f"cut-{len(list(FOLDER.iterdir()))}.{ends}"
+    path = fresh(ends)
     path.write_bytes(content)
     return path
 
@@ -173,6 +173,16 @@ def _scrambled() -> Path:
     content = bytearray(film("-g", "5", "-movflags", "+faststart", size="128x96", seconds=1, sound=False).read_bytes())
     at = content.index(b"mdat") + 4
     content[at:] = random.Random(7).randbytes(len(content) - at)
+    return written(bytes(content))
+
+
+def damaged(share: float) -> Path:
+    """A film in whose second half so large a share of the bytes is noise; its first second is good."""
+    content = bytearray(film("-g", "10", "-movflags", "+faststart", seconds=4, sound=False).read_bytes())
+    start, chance = content.index(b"mdat") + 4, random.Random(11)
+    for at in range(start + (len(content) - start) // 3, len(content)):
+        if chance.random() < share:
+            content[at] = chance.randrange(256)
     return written(bytes(content))
 
 

@@ -12,6 +12,7 @@ from consumers.transcoding.unfit import REASONS, Unfit
 from tests.consumers.transcoding import surgery
 from tests.consumers.transcoding.films import FOLDER, film
 from tests.consumers.transcoding.surgery import LISTS, OTHER_FILES, written
+from tests.consumers.transcoding.whole import shown, through
 
 SECONDS_MAX = 30.0
 CUTS = {name: (make, codes) for name, make, codes in surgery.cuts()}
@@ -105,6 +106,19 @@ async def test_a_name_is_only_a_name(pattern: str) -> None:
 
     assert found.frames == 5
     path.unlink()
+
+
+async def test_a_film_with_a_few_bad_bytes_is_shown_whole(tmp_path: Path) -> None:
+    made = await through(surgery.damaged(0.0005), tmp_path)
+
+    assert int(shown(made.playlist("360p"))["nb_read_packets"]) == made.film.frames == 100
+
+
+async def test_a_film_whose_second_half_is_noise_is_refused_when_that_is_found(tmp_path: Path) -> None:
+    with pytest.raises(Unfit) as unfit:
+        await through(surgery.damaged(1.0), tmp_path)
+
+    assert unfit.value.code == "damaged"
 
 
 async def test_limits_are_those_of_the_settings() -> None:

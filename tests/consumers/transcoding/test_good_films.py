@@ -1,7 +1,11 @@
 """Films as people have them: whatever the camera did, what comes out plays, upright, whole and in step."""
 
+import asyncio
+import functools
+import os
 import struct
 import subprocess
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -9,14 +13,14 @@ import pytest
 from consumers.transcoding.probe import Limits, probe
 from tests.consumers.transcoding import films
 from tests.consumers.transcoding.films import X265, counting, film, remade
-from tests.consumers.transcoding.whole import shown, through
+from tests.consumers.transcoding.whole import Whole, shown, through
 
 PQ = ("-color_primaries", "bt2020", "-color_trc", "smpte2084", "-colorspace", "bt2020nc")
 HLG = ("-color_primaries", "bt2020", "-color_trc", "arib-std-b67", "-colorspace", "bt2020nc")
 VP9 = ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8")
 OPUS = ("-c:a", "libopus", "-b:a", "32k")
 
-MAKERS = {
+MAKERS: dict[str, Callable[[], Path]] = {
     "a usual one": lambda: film(),
     "index at the start": lambda: film("-movflags", "+faststart"),
     "fragmented": lambda: film("-movflags", "+frag_keyframe+empty_moov"),
@@ -40,11 +44,35 @@ MAKERS = {
 }
 
 
-@pytest.mark.parametrize("kind", MAKERS)
-async def test_a_film_of_every_usual_kind_plays_from_its_start_to_its_end(kind: str, tmp_path: Path) -> None:
-    source = MAKERS[kind]()
+Running = dict[str, asyncio.Task[Whole]]
 
-    made = await through(source, tmp_path)
+
+async def begun(makers: Mapping[str, Callable[[], Path]], folders: pytest.TempPathFactory) -> AsyncIterator[Running]:
+    """All of them under way, as many at a time as there are cores: each test waits for its own."""
+    free = asyncio.Semaphore(os.cpu_count() or 1)
+
+    async def one(kind: str) -> Whole:
+        async with free:
+            source = await asyncio.to_thread(makers[kind])
+            return await through(source, folders.mktemp("film"))
+
+    running = {kind: asyncio.create_task(one(kind)) for kind in makers}
+    yield running
+    for task in running.values():
+        task.cancel()
+    await asyncio.gather(*running.values(), return_exceptions=True)
+
+
+@pytest.fixture(scope="module")
+async def usual(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+    """Films of every usual kind."""
+    async for running in begun(MAKERS, tmp_path_factory):
+        yield running
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+async def test_a_film_of_every_usual_kind_plays_from_its_start_to_its_end(kind: str, usual: Running) -> None:
+    made = await usual[kind]
 
     picture, sound = shown(made.playlist(made.plan.rungs[0].name)), shown(made.playlist("sound"))
     assert (picture["codec_name"], picture["profile"], picture["pix_fmt"]) == ("h264", "High", "yuv420p")
@@ -121,12 +149,17 @@ ENTRIES = {
 }
 
 
-@pytest.mark.parametrize("kind", ENTRIES)
-async def test_every_frame_comes_once_and_in_order_across_segments_and_tasks(kind: str, tmp_path: Path) -> None:
-    options, ends = ENTRIES[kind]
-    source = counting(*options, ends=ends)
+@pytest.fixture(scope="module")
+async def entered(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+    """Films that can be entered here and there."""
+    makers = {kind: functools.partial(counting, *options, ends=ends) for kind, (options, ends) in ENTRIES.items()}
+    async for running in begun(makers, tmp_path_factory):
+        yield running
 
-    made = await through(source, tmp_path)
+
+@pytest.mark.parametrize("kind", ENTRIES)
+async def test_every_frame_comes_once_and_in_order_across_segments_and_tasks(kind: str, entered: Running) -> None:
+    made = await entered[kind]
 
     seen = films.brightness(made.playlist("360p"))
     assert len(made.plan.segments) >= 3
@@ -144,6 +177,17 @@ async def test_frames_of_varying_length_keep_their_moments(tmp_path: Path) -> No
     seen = films.brightness(made.playlist("360p"))
     assert len(seen) == 350
     wrong = [n for n in (*range(98), *range(203, 350)) if abs(seen[n] - (20 + 3 * (n % 70))) > 1.4]
+    assert wrong == []
+
+
+async def test_a_film_trimmed_without_coding_it_again_begins_where_it_was_trimmed(tmp_path: Path) -> None:
+    source = remade(counting("-g", "50", "-keyint_min", "50", "-bf", "2"), before=("-ss", "1"))
+
+    made = await through(source, tmp_path)
+
+    seen = films.brightness(made.playlist("360p"))
+    assert len(seen) == 325
+    wrong = [n for n, luma in enumerate(seen) if abs(luma - (20 + 3 * ((n + 25) % 70))) > 1.4]
     assert wrong == []
 
 

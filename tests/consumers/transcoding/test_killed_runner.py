@@ -5,16 +5,23 @@ import json
 import os
 import random
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
+import msgspec
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from compose.settings import Settings
 from compose.stack import Stack, find
 from compose.supervision import Supervisor
+from consumers.runtime import Claimed, TryAgain, Worker
+from consumers.runtime.jobs import Shift
+from consumers.transcoding.app import build
 from consumers.transcoding.errands import Payload, job
 from consumers.transcoding.gateway import Objects, client_of
 from producers.filming import send_film
@@ -91,8 +98,8 @@ class Runner:
         self.stack: Stack = find(Path(os.environ["MARKETPLACE_ENV"]).parent.name, {})
         self._supervisor = Supervisor(self.stack)
 
-    def kill(self) -> None:
-        pid = self._supervisor.states()["transcoding-1"]["pid"]
+    def kill(self, name: str = "transcoding-1") -> None:
+        pid = self._supervisor.states()[name]["pid"]
         assert pid, "it does not run"
         os.kill(pid, signal.SIGKILL)
 
@@ -110,7 +117,7 @@ async def test_twenty_kills_of_the_runner_finish_each_film_once_and_redo_nothing
 ) -> None:
     [mina] = await people("mina", sellers=1)
     runner, dice = Runner(), random.Random(SEED)
-    film = films.film(size="640x480", rate="10", seconds=60)
+    film = films.film("-g", "50", size="640x480", rate="10", seconds=60)
     rebalances = runner.rebalances()
     videos: list[str] = []
     dead: set[UUID] = set()
@@ -130,6 +137,71 @@ async def test_twenty_kills_of_the_runner_finish_each_film_once_and_redo_nothing
         await finished_once(owner, objects, video)
     assert runner.rebalances() == rebalances
     assert len(runner.scratch()) <= 1, "at most the source of the last film is kept"
+
+
+@asynccontextmanager
+async def another_machine(stack: Settings) -> AsyncIterator[Worker]:
+    """A second runner with a slot and a disk of its own; no member of the group, so that none is missed afterwards."""
+    settings = stack.model_copy(update={"worker_slot": 9, "video_encodes_at_once": 1})
+    worker = build(settings)
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap, acks="all", enable_idempotence=True)
+    await producer.start()
+    address = settings.database_url("transcoding")
+    async with asyncpg.create_pool(address, server_settings={"search_path": "transcoding"}) as db:
+        assert worker.before is not None
+        assert worker.after is not None
+        await worker.before(db)
+        shift = asyncio.create_task(Shift(worker.runners[0], db, producer, source="/transcoding").run())
+        try:
+            yield worker
+        finally:
+            shift.cancel()
+            await asyncio.wait([shift])
+            await worker.after()
+            await producer.stop()
+
+
+async def test_two_runners_share_a_film_and_finish_it_though_s3_dies_meanwhile(
+    people: NewPeople, owner: asyncpg.Connection, stack: Settings, objects: Objects
+) -> None:
+    [mina] = await people("mina", sellers=1)
+    async with another_machine(stack):
+        video = await send_film(mina, films.film("-g", "50", size="640x480", rate="10", seconds=30))
+
+        async def both() -> bool:
+            return len(await owner.fetch(WORKING)) == 2
+
+        await until(both, within_s=40)
+        Runner().kill("s3")
+        await until(lambda: all_ready(owner, [video]), within_s=60)
+
+    await finished_once(owner, objects, video)
+
+
+async def test_what_s3_lost_before_the_publishing_is_made_again(
+    people: NewPeople, owner: asyncpg.Connection, stack: Settings, objects: Objects
+) -> None:
+    [mina] = await people("mina", sellers=1)
+    film = films.film()
+    video = await send_film(mina, film)
+    await until(lambda: all_ready(owner, [video]), within_s=60)
+    await finished_once(owner, objects, video)
+    before = await objects.keys(objects.media, f"videos/{video}/")
+    await objects.put(objects.uploads, f"incoming/{video}", film, content_type="video/mp4")
+    await owner.execute("UPDATE transcoding.upload SET status = 'processing' WHERE id = $1", UUID(video))
+    [gone, *_] = [key for key in before if key.endswith(".m4s")]
+    await objects.delete(objects.media, [gone])
+    publish = msgspec.json.encode(Payload("publish", UUID(video)))
+
+    async with another_machine(stack) as worker:
+        act = worker.runners[0].act
+        with pytest.raises(TryAgain, match="lost 1 of"):
+            await act(Claimed(uuid4(), "film", publish, 1, None, None))
+        again = await act(Claimed(uuid4(), "film", publish, 2, None, None))
+
+    await owner.execute("UPDATE transcoding.upload SET status = 'ready' WHERE id = $1", UUID(video))
+    assert [command.type for command in again.commands] == ["RecordPublished"]
+    assert await objects.keys(objects.media, f"videos/{video}/") == before
 
 
 async def at_work(mina: Person, owner: asyncpg.Connection, film: Path, videos: list[str], dead: set[UUID]) -> set[UUID]:

@@ -8,13 +8,13 @@ import pytest
 
 from consumers.transcoding.pictures import pictures
 from consumers.transcoding.unfit import Unfit
-from tests.consumers.transcoding.films import FOLDER, ffmpeg, lying
+from tests.consumers.transcoding.films import FOLDER, ffmpeg, fresh, lying
 from tests.consumers.transcoding.test_stills import brightness, seen
 
 
 def picture(size: str = "640x480", ends: str = "jpg", colour: str = "testsrc2=") -> Path:
     """A still picture."""
-    path = FOLDER / f"picture-{len(list(FOLDER.iterdir()))}.{ends}"
+    path = fresh(ends)
     coder = ("-c:v", "libwebp") if ends == "webp" else ()
     ffmpeg("-f", "lavfi", "-i", f"{colour}s={size}", "-frames:v", "1", *coder, path)
     return path

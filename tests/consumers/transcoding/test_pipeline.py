@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+import websockets
 
 from compose.settings import Settings
 from consumers.transcoding.errands import Payload, job
@@ -87,6 +88,22 @@ async def test_a_film_becomes_ready_once_and_s3_holds_exactly_what_is_shown(
     assert asset is not None
     assert asset["complete"]
     assert {key.rpartition("/")[2] for key in stored} == shown(asset)
+
+
+async def test_the_owners_socket_hears_how_it_goes_on(mina: Person) -> None:
+    ticket = await mina.post("/live/ticket")
+    async with websockets.connect(f"{ticket['url']}?ticket={ticket['ticket']}") as socket, asyncio.timeout(45):
+        video_id = await send_film(mina, films.film())
+        heard: list[dict[str, Any]] = []
+        while not heard or heard[-1]["status"] != "ready":
+            frame = json.loads(await socket.recv())
+            if frame["event"] == "video_progress" and frame["data"]["videoId"] == video_id:
+                heard.append(frame["data"])
+
+    assert heard[0]["status"] == "processing"
+    assert [frame["seq"] for frame in heard] == sorted({frame["seq"] for frame in heard})
+    assert any("progress" in frame and 0 < frame["progress"] < 1 for frame in heard)
+    assert [one["name"] for one in heard[-1]["renditions"]] != []
 
 
 async def test_an_auction_can_show_it_a_moment_later(mina: Person, people: NewPeople) -> None:
@@ -204,10 +221,11 @@ async def test_a_withdrawn_film_leaves_nothing_behind_whatever_was_under_way(
     assert await objects.head(objects.uploads, f"incoming/{video_id}") is None
     kinds = [event["eventType"] for event in await told(owner, video_id)]
     assert kinds[-1] == "VideoWithdrawn"
+    assert (await mina.get(f"/videos/{video_id}"))["filename"] == ""
 
 
 async def test_only_an_admin_withdraws_somebody_elses_film_and_says_why(
-    mina: Person, people: NewPeople, owner: asyncpg.Connection
+    mina: Person, people: NewPeople, owner: asyncpg.Connection, talk: Talk
 ) -> None:
     video_id = await send_film(mina, films.film())
     [ben] = await people("ben")
@@ -218,9 +236,7 @@ async def test_only_an_admin_withdraws_somebody_elses_film_and_says_why(
         await ben.request("DELETE", f"/videos/{video_id}")
     assert refusal.value.code == "video_not_found"
 
-    await owner.execute(
-        "UPDATE accounts.account SET roles = array_append(roles, 'admin') WHERE id = $1", UUID(ben.user_id)
-    )
+    await talk.say("GrantRole", UUID(ben.user_id), {"userId": ben.user_id, "role": "admin"}, by=RUNNER)
     await ben.log_in()
     await ben.post(f"/videos/{video_id}/withdraw", {"reason": "Shows a person who did not agree."})
 
