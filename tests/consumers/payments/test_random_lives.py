@@ -23,7 +23,7 @@ from tests.consumers.payments.till import ADMIN, Sale, Till, somebody
 
 pytestmark = pytest.mark.stack
 
-LIVES = 6
+LIVES = 4
 STEPS = 12
 AGREED_WITHIN_S = 60
 CARDS = (
