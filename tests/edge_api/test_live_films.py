@@ -8,7 +8,9 @@ import pytest
 
 from edge_api.live_films import progress_of
 from edge_api.live_frames import read_event
-from tests.edge_api.hall import Hall
+from tests.edge_api.hall import Hall, books, hall
+
+__all__ = ["books", "hall"]
 
 pytestmark = pytest.mark.quick
 
