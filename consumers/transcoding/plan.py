@@ -23,7 +23,7 @@ _SEGMENT_MIN_S: Final = 2
 _SEGMENT_MAX_S: Final = 6
 _LAST_MIN_S: Final = 1.5
 _SAME_SIZE: Final = 1.1
-_LOWEST_TASK_S: Final = 16
+_LOWEST_TASK_S: Final = 8
 _TASK_MAX_S: Final = 24
 
 
