@@ -1,12 +1,7 @@
 """A Stripe stand-in of a test's own: its own process, port, keys and data, and somebody who takes its webhooks."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,13 +10,11 @@ from typing import Any
 
 import httpx
 
-from compose.stack import ROOT
+from tests.compose.sandboxes.standin_process import StandinProcess
 
 SECRET_KEY = "sk_test_of_a_test"
 PUBLISHABLE_KEY = "pk_test_of_a_test"
 WEBHOOK_SECRETS = ("whsec_the_next_of_a_test", "whsec_the_old_of_a_test")
-START_S_MAX = 20
-NOT_OURS = frozenset({"MARKETPLACE_ENV", "MARKETPLACE_STACK"})
 
 
 class Taker:
@@ -58,53 +51,30 @@ class Taker:
         self._server.server_close()
 
 
-class StripeStandin:
+class StripeStandin(StandinProcess):
     """One running stand-in."""
 
+    module = "compose.sandboxes.stripe"
+
     def __init__(self, folder: Path, *, public_url: str | None = None) -> None:
-        self._folder = folder
-        self.port = _free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.http = httpx.Client(base_url=self.url, timeout=10)
+        super().__init__(folder)
         self.taker = Taker()
         self._public_url = public_url or self.taker.url
-        self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Start it on its port and data, and wait until it is ready."""
-        environment = {name: value for name, value in os.environ.items() if name not in NOT_OURS} | {
-            "ENVIRONMENT": "local",
+    def settings(self) -> dict[str, str]:
+        """Its address, its keys and who takes its webhooks."""
+        return {
             "STRIPE_SECRET_KEY": SECRET_KEY,
             "STRIPE_PUBLISHABLE_KEY": PUBLISHABLE_KEY,
             "STRIPE_WEBHOOK_SECRET": ",".join(WEBHOOK_SECRETS),
             "STRIPE_API_BASE": self.url,
             "STRIPE_SANDBOX_PORT": str(self.port),
             "PUBLIC_URL": self._public_url,
-            "MARKETPLACE_STACK": str(self._folder),
         }
-        self._process = subprocess.Popen([sys.executable, "-m", "compose.sandboxes.stripe"], cwd=ROOT, env=environment)
-        deadline = time.monotonic() + START_S_MAX
-        while not self._is_ready():
-            assert self._process.poll() is None, "the stand-in ended"
-            assert time.monotonic() < deadline, "the stand-in does not answer"
-
-    def _is_ready(self) -> bool:
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=0.2):
-                return self.http.get("/ready").status_code == 200
-        except OSError:
-            return False
-
-    def kill(self) -> None:
-        """End it as a crash would."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
 
     def close(self) -> None:
         """End it for good."""
-        self.kill()
-        self.http.close()
+        super().close()
         self.taker.close()
 
     def ask(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -150,10 +120,3 @@ def running(folder: Path, *, public_url: str | None = None) -> Iterator[StripeSt
         yield standin
     finally:
         standin.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
