@@ -21,7 +21,8 @@ FULL_SECONDS = "20"
 # What watches people first, then what fills the log; `start` begins with a stack of its own.
 NAMES = (
     *("round_trip", "bid_cpu", "recovery", "redis_view", "fan_out", "idle_sockets"),
-    *("deciding", "hot_auction", "many_auctions", "restart", "indexing", "webhook", "orders", "memory", "start"),
+    *("deciding", "hot_auction", "many_auctions", "restart", "webhook", "orders", "indexing", "searching"),
+    *("ladder", "memory", "start"),
 )
 LONGER = {"round_trip", "bid_cpu", "webhook"}
 """Those whose measurement has a length."""
