@@ -62,6 +62,7 @@ class Edge:
         self._pool: asyncpg.Pool | None = None
         self._postgres_trouble: str | None = "not asked yet"
         self._looking: asyncio.Task[None] | None = None
+        self._warming: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begin to connect; nothing here waits for a server that is away."""
@@ -74,7 +75,7 @@ class Edge:
             reset=_no_reset,
         )
         self._looking = asyncio.create_task(self._look_at_postgres())
-        await asyncio.to_thread(self.storage.warm_up)
+        self._warming = asyncio.create_task(asyncio.to_thread(self.storage.warm_up))
         await self.commands.start()
         self.activity.start()
 

@@ -126,7 +126,7 @@ def routes(world: World, webhooks: Webhooks, requests: deque[Body]) -> list[Rout
 
     async def emptied(_: Request) -> Response:
         webhooks.clear()
-        webhooks.forget()
+        await webhooks.forget()
         requests.clear()
         world.store.empty(but=frozenset({"webhook_endpoint"}))
         return Response(status_code=204)

@@ -143,10 +143,12 @@ class Webhooks:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._due.wait(), LOOK_EVERY_S)
 
-    def forget(self) -> None:
-        """Deliver nothing of what was told so far."""
+    async def forget(self) -> None:
+        """Deliver nothing more of what was told so far; what is under way still arrives before this returns."""
         self._world.told.clear()
         self._waiting.clear()
+        if self._under_way:
+            await asyncio.wait(self._under_way.values(), timeout=ANSWER_S_MAX)
 
     async def _try(self, delivery: Body) -> None:
         store = self._world.store

@@ -22,9 +22,25 @@ from tests.faults.gather import BIDS, all_taken, gather
 from tests.faults.history import violations
 from tests.faults.house import House, until
 from tests.faults.planted import PREFIX_VARIABLE
-from topics.catalog import AUCTION_COMMANDS, AUCTION_EVENTS, REPLIES, USER_EVENTS, dead_letter_topic
+from topics.catalog import (
+    AUCTION_COMMANDS,
+    AUCTION_EVENTS,
+    PAYMENT_EVENTS,
+    REPLIES,
+    USER_EVENTS,
+    VIDEO_EVENTS,
+    dead_letter_topic,
+)
 
 PARTITIONS = 2
+GROUPS = {
+    AUCTION_COMMANDS: ("auction-processors",),
+    AUCTION_EVENTS: ("auction-views",),
+    USER_EVENTS: ("auction-processors-users",),
+    PAYMENT_EVENTS: ("auction-processors-payments",),
+    VIDEO_EVENTS: ("auction-processors-videos",),
+}
+"""What bids reads, and as which groups."""
 READY_WITHIN_S = 30.0
 SETTLED_WITHIN_S = 6.0
 """A worker without bugs needs far less; one with a bug may never settle, and the checker says what is left undone."""
@@ -137,14 +153,11 @@ class Stage:
     def names(self) -> list[str]:
         """Its topics."""
         return [
-            *(self.prefix + topic.name for topic in (AUCTION_COMMANDS, AUCTION_EVENTS, USER_EVENTS, REPLIES)),
+            *(self.prefix + topic.name for topic in (*GROUPS, REPLIES)),
             *(
-                dead_letter_topic(self.prefix + topic, self.prefix + group)
-                for topic, group in (
-                    (AUCTION_COMMANDS.name, "auction-processors"),
-                    (AUCTION_EVENTS.name, "auction-views"),
-                    (USER_EVENTS.name, "auction-processors-users"),
-                )
+                dead_letter_topic(self.prefix + topic.name, self.prefix + group)
+                for topic, groups in GROUPS.items()
+                for group in groups
             ),
         ]
 
