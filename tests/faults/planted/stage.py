@@ -33,13 +33,13 @@ from topics.catalog import (
 )
 
 PARTITIONS = 2
-GROUPS = {
-    AUCTION_COMMANDS: ("auction-processors",),
-    AUCTION_EVENTS: ("auction-views",),
-    USER_EVENTS: ("auction-processors-users",),
-    PAYMENT_EVENTS: ("auction-processors-payments",),
-    VIDEO_EVENTS: ("auction-processors-videos",),
-}
+GROUPS = (
+    (AUCTION_COMMANDS, "auction-processors"),
+    (AUCTION_EVENTS, "auction-views"),
+    (USER_EVENTS, "auction-processors-users"),
+    (PAYMENT_EVENTS, "auction-processors-payments"),
+    (VIDEO_EVENTS, "auction-processors-videos"),
+)
 """What bids reads, and as which groups."""
 READY_WITHIN_S = 30.0
 SETTLED_WITHIN_S = 6.0
@@ -153,12 +153,8 @@ class Stage:
     def names(self) -> list[str]:
         """Its topics."""
         return [
-            *(self.prefix + topic.name for topic in (*GROUPS, REPLIES)),
-            *(
-                dead_letter_topic(self.prefix + topic.name, self.prefix + group)
-                for topic, groups in GROUPS.items()
-                for group in groups
-            ),
+            *(self.prefix + topic.name for topic in (*(topic for topic, _ in GROUPS), REPLIES)),
+            *(dead_letter_topic(self.prefix + topic.name, self.prefix + group) for topic, group in GROUPS),
         ]
 
 
