@@ -39,7 +39,8 @@ AT_ONCE: Final = 2
 """Bulk requests under way in one process: while the server digests one, the next is made."""
 MOST, LEAST = 1_000, 10
 """Documents of one claim; halved whenever the server is overloaded, then grown again."""
-LEASE_S: Final = 60.0
+LEASE_S: Final = 30.0
+"""Longer than a request may take (gateway.ANSWERS_WITHIN_S); what a slow one and the next holder both write, stands once."""
 REPORT_EVERY_S: Final = 5.0
 ACTIVE_S: Final = 1.0
 LOOK_ACTIVE_S, LOOK_IDLE_S = 0.01, 0.25
