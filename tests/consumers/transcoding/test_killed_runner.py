@@ -62,9 +62,10 @@ class Done(NamedTuple):
 
 def undone(before: Done, later: Done) -> list[str]:
     """What was finished and is no longer, or is otherwise."""
+    pairs: list[tuple[dict[Any, Any], dict[Any, Any]]] = list(zip(before, later, strict=True))
     return [
-        f"{what} {key}: {was} before, {its.get(key)} later"
-        for what, mine, its in zip(Done._fields, before, later, strict=True)
+        f"{key}: {was} before, {its.get(key)} later"
+        for mine, its in pairs
         for key, was in mine.items()
         if its.get(key) != was
     ]
