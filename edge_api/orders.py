@@ -205,7 +205,7 @@ async def confirm_delivery(request: Request, order_id: OrderId, _: SignedIn, sen
     ),
 )
 async def rate(request: Request, order_id: OrderId, _: SignedIn, body: RateOrder, sender: From) -> Response:
-    """Each side once, when the order is completed; the stars are public."""
+    """Each side once, from delivery on; the stars are public."""
     return await _ask(request, sender, order_id, body)
 
 
