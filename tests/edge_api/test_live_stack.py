@@ -159,9 +159,9 @@ async def test_whoever_comes_back_knows_the_same_as_whoever_stayed(people: NewPe
             known = await left.event("bid_placed")
         for bidder, amount in ((ben, 130), (anna, 150), (ben, 170)):
             await bidder.bid(auction, amount=amount)
+        await stayed.heard(lambda frame: frame["data"].get("amount") == 170)
         async with page(ben, auction, lastSeq=known["seq"]) as back:
             resumed = await back.event("resumed")
-        await stayed.heard(lambda frame: frame["data"].get("amount") == 170)
 
         assert resumed["data"]["events"] == 3
         assert back.frames[:3] == [frame for frame in stayed.frames if frame.get("seq", 0) > known["seq"]]
