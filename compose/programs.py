@@ -20,9 +20,14 @@ class Program:
     scalable: bool = False
     people: bool = False  # has a port of its own in [ports], shown with its address
     internal: bool = True  # has an internal listener: health, readiness, metrics
+    nice: int = 0  # how far it stands back when all cores are taken: who waits for an answer goes first
 
 
 SERVERS = ("postgres", "redis", "kafka")
+FOLLOWS = 5
+"""Niceness of what only follows what was decided."""
+WORKS_LONG = 10
+"""Niceness of what takes a core for minutes."""
 
 PROGRAMS: tuple[Program, ...] = (
     Program("postgres", "server", "what was decided"),
@@ -59,10 +64,22 @@ PROGRAMS: tuple[Program, ...] = (
     Program("accounts", "process", "decides about people", "consumers.accounts", ("topics", *SERVERS), scalable=True),
     Program("bids", "process", "decides about auctions", "consumers.bids", ("topics", *SERVERS), scalable=True),
     Program(
-        "bid-views", "process", "current prices into Redis", "consumers.bids.views", ("topics", *SERVERS), scalable=True
+        "bid-views",
+        "process",
+        "current prices into Redis",
+        "consumers.bids.views",
+        ("topics", *SERVERS),
+        scalable=True,
+        nice=FOLLOWS,
     ),
     Program(
-        "notifications", "process", "writes to people", "consumers.notifications", ("topics", *SERVERS), scalable=True
+        "notifications",
+        "process",
+        "writes to people",
+        "consumers.notifications",
+        ("topics", *SERVERS),
+        scalable=True,
+        nice=FOLLOWS,
     ),
     Program(
         "indexing",
@@ -71,6 +88,7 @@ PROGRAMS: tuple[Program, ...] = (
         "consumers.indexing",
         ("topics", *SERVERS, "elasticsearch"),
         scalable=True,
+        nice=FOLLOWS,
     ),
     Program("payments", "process", "decides about orders", "consumers.payments", ("topics", *SERVERS), scalable=True),
     Program(
@@ -80,6 +98,7 @@ PROGRAMS: tuple[Program, ...] = (
         "consumers.transcoding",
         ("topics", "s3", *SERVERS),
         scalable=True,
+        nice=WORKS_LONG,
     ),
     Program(
         "marker",
@@ -89,7 +108,7 @@ PROGRAMS: tuple[Program, ...] = (
         ("s3", "postgres"),
     ),
     Program("clock", "process", "says when time is up", "producers.clock", ("topics", *SERVERS), scalable=True),
-    Program("live", "process", "WebSocket", "edge_api.live", ("topics", *SERVERS), people=True),
+    Program("live", "process", "WebSocket", "edge_api.live", ("topics", *SERVERS), people=True, nice=FOLLOWS),
     Program("edge", "process", "HTTP", "edge_api", ("topics", *SERVERS), people=True),
 )
 

@@ -83,6 +83,8 @@ def _section(stack: Stack, instance: Instance) -> str:
     once = program.kind == "once"
     # The interpreter by its path in the virtual environment: resolved, it would lose the packages.
     command = server.command(stack) if server else [sys.executable, "-m", program.module]
+    if program.nice:
+        command = ["nice", "-n", str(program.nice), *command]
     return PROGRAM.format(
         name=instance.name,
         command=_text(shlex.join(command)),

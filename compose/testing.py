@@ -19,6 +19,8 @@ from compose.up import up
 TEST_STACK = "test"
 STARTED_BY_TESTS = ("faults",)  # they stop it themselves, unless they are interrupted
 CLEAN_UP_S_MAX = 30
+LAST = "19"
+"""The niceness that takes only what nobody else wants of the cores."""
 # A test that waits for ever ends the run with everybody's stack traces instead of holding it.
 NEVER_HANG = ("-o", "faulthandler_timeout=300", "-o", "faulthandler_exit_on_timeout=true")
 
@@ -35,10 +37,7 @@ def terminate(_signal: int, _frame: object) -> None:
 def test(rest: list[str]) -> int:
     """Runs pytest with the given arguments; `quick` first: only what needs no server. Returns pytest's exit code."""
     if rest[:1] == ["quick"]:
-        return _pytest(
-            ["-m", "quick", *rest[1:]],
-            {name: value for name, value in os.environ.items() if name != "MARKETPLACE_ENV"},
-        )
+        return run_to_its_end(_pytest("-m", "quick", *rest[1:]), _without_servers())
     stack = find(TEST_STACK, {})
     with alone(ROOT / ".local" / "test.lock", "the tests"):
         started_by_tests = [one for one in (find(name, {}) for name in STARTED_BY_TESTS) if not Supervisor(one).runs()]
@@ -49,7 +48,8 @@ def test(rest: list[str]) -> int:
         try:
             up(stack, [], step=_step("test", 1))
             print(f"{_step('test', 2)} Tests", flush=True)
-            return _pytest(rest, envfile.environment(stack, os.environ))
+            env = envfile.environment(stack, os.environ)
+            return run_to_its_end(_pytest(*rest), env) if rest else _all(env, stack.logs / "tests-without-servers.log")
         finally:
             for one in (stack, *started_by_tests):
                 stop(one)
@@ -68,9 +68,33 @@ def demo(stack: Stack, rest: list[str]) -> int:
     return code
 
 
-def _pytest(arguments: list[str], env: dict[str, str]) -> int:
-    command = [sys.executable, "-m", "pytest", *NEVER_HANG, *arguments]
-    return run_to_its_end(command, env)
+def _all(env: dict[str, str], log: Path) -> int:
+    """Every test. Those with servers mostly wait: the others run beside them, in the gaps that they leave.
+
+    Returns the first exit code of pytest that is not 0.
+    """
+    beside = ["nice", "-n", LAST, *_pytest("--servers", "without")]
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(beside, cwd=ROOT, env=_without_servers(), stdout=output, stderr=output) as others,
+    ):
+        try:
+            code = run_to_its_end(_pytest("--servers", "with"), env)
+            print("Tests without servers:", flush=True)
+            code_of_others = others.wait()
+        except BaseException:
+            others.kill()
+            raise
+    print(log.read_text(), flush=True)
+    return code or code_of_others
+
+
+def _pytest(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "pytest", *NEVER_HANG, *arguments]
+
+
+def _without_servers() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "MARKETPLACE_ENV"}
 
 
 def run_to_its_end(command: list[str], env: dict[str, str]) -> int:

@@ -17,6 +17,30 @@ __all__ = ["cinema"]
 
 NewPeople = Callable[..., Awaitable[list[Person]]]
 
+SERVED = {"stack", "house", "faults"}
+"""The fixtures and markers of tests that need servers."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--servers with|without`: the two halves of the suite, to run beside each other."""
+    parser.addoption("--servers", choices=("with", "without"), help="only tests that need servers, or that need none")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the other half, if only one is wanted."""
+    wanted = config.getoption("--servers")
+    if wanted is None:
+        return
+    others = [item for item in items if _is_served(item) != (wanted == "with")]
+    config.hook.pytest_deselected(items=others)
+    left_out = set(others)
+    items[:] = [item for item in items if item not in left_out]
+
+
+def _is_served(item: pytest.Item) -> bool:
+    names = {*getattr(item, "fixturenames", ()), *(mark.name for mark in item.iter_markers())}
+    return "quick" not in names and bool(names & SERVED)
+
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Settings]:

@@ -90,6 +90,7 @@ class Marker:
         self._begun: set[Wanted] = set()
         self._renewed: dict[tuple[UUID, UUID], float] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
 
     async def start(self) -> None:
         """Begin to make and to sweep; what an earlier process left in the folder is removed."""
@@ -102,6 +103,7 @@ class Marker:
 
     async def stop(self) -> None:
         """Stop at once; the segment under way is made again by whoever is asked."""
+        self._stopping = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -164,7 +166,8 @@ class Marker:
         return known
 
     async def _make(self) -> None:
-        while True:
+        # A cancelled fetch may end with an error of its folder's instead, which a thread still writes to.
+        while not self._stopping:
             how, _, wanted, film = await self._queue.get()
             future = self._under_way.get(wanted)
             if future is None or wanted in self._begun:
@@ -217,7 +220,7 @@ class Marker:
         return None
 
     async def _sweep(self) -> None:
-        while True:
+        while not self._stopping:
             try:
                 await self.sweep()
             except (Away, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:

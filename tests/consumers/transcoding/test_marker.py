@@ -148,6 +148,28 @@ async def test_one_too_many_is_refused_at_its_first_segment(cinema: Cinema, mark
         await marker.piece(UUID(cinema.video_id), viewer, "360p", "0.m4s")
 
 
+async def test_it_stops_although_what_was_under_way_ends_with_an_error_of_its_own(
+    cinema: Cinema, marker: Marker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = asyncio.Event()
+
+    async def fetched_for_ever(*_: object) -> None:
+        try:
+            begun.set()
+            await asyncio.Event().wait()
+        finally:
+            raise OSError("a thread still writes to the folder")
+
+    asked = asyncio.create_task(marker.piece(UUID(cinema.video_id), uuid4(), "360p", "0.m4s"))
+    monkeypatch.setattr("consumers.transcoding.marker.watermark", lambda *_, **__: fetched_for_ever())
+    await begun.wait()
+
+    await asyncio.wait_for(marker.stop(), 5)
+
+    with pytest.raises(OSError, match="still writes"):
+        await asked
+
+
 @pytest.mark.quick
 @pytest.mark.parametrize(
     ("name", "number"),
