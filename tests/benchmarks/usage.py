@@ -49,6 +49,12 @@ def rss_mb(pid: int) -> float:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_MB
 
 
+def peak_rss() -> int:
+    """The most resident memory that this process ever had, bytes; rusage's would count what it was forked from."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+
 def per(total: Mapping[str, float], names: Iterable[str], count: int) -> float:
     """Microseconds of CPU for each of `count`, of these names together."""
     return sum(total[name] for name in names) / max(count, 1) * 1e6
