@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def test(rest: list[str]) -> int:
             up(stack, [], step=_step("test", 1))
             print(f"{_step('test', 2)} Tests", flush=True)
             env = envfile.environment(stack, os.environ)
-            return run_to_its_end(_pytest(*rest), env) if rest else _all(env, stack.logs / "tests-without-servers.log")
+            return run_to_its_end(_pytest(*rest), env) if rest else _all(env, stack.logs)
         finally:
             for one in (stack, *started_by_tests):
                 stop(one)
@@ -68,25 +69,50 @@ def demo(stack: Stack, rest: list[str]) -> int:
     return code
 
 
-def _all(env: dict[str, str], log: Path) -> int:
-    """Every test. Those with servers mostly wait: the others run beside them, in the gaps that they leave.
+def _all(env: dict[str, str], logs: Path) -> int:
+    """Every test, in three parts at a time: those on the stack, those with processes of their own, those without servers.
 
-    Returns the first exit code of pytest that is not 0.
+    Each waits more than it works, but for the last, which takes what the others leave of the cores. What the others say
+    is shown at the end. Returns the first exit code of pytest that is not 0.
     """
-    beside = ["nice", "-n", LAST, *_pytest("--servers", "without")]
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(beside, cwd=ROOT, env=_without_servers(), stdout=output, stderr=output) as others,
-    ):
-        try:
-            code = run_to_its_end(_pytest("--servers", "with"), env)
-            print("Tests without servers:", flush=True)
-            code_of_others = others.wait()
-        except BaseException:
-            others.kill()
-            raise
-    print(log.read_text(), flush=True)
-    return code or code_of_others
+    with ExitStack() as until_all_end:
+        beside = [
+            until_all_end.enter_context(_Beside("own", _pytest("--part", "own"), env, logs)),
+            until_all_end.enter_context(
+                _Beside("none", ["nice", "-n", LAST, *_pytest("--part", "none")], _without_servers(), logs)
+            ),
+        ]
+        codes = [run_to_its_end(_pytest("--part", "stack"), env)]
+        codes += [one.end() for one in beside]
+    return next((code for code in codes if code), 0)
+
+
+class _Beside:
+    """A part of the tests that runs in the background, and says at its end what it would have said meanwhile."""
+
+    def __init__(self, part: str, command: list[str], env: dict[str, str], logs: Path) -> None:
+        self._part = part
+        self._log = logs / f"tests-{part}.log"
+        with self._log.open("wb") as output:
+            self._running = subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=output)
+
+    def __enter__(self) -> "_Beside":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._running.poll() is None:
+            self._running.send_signal(signal.SIGINT)
+            try:
+                self._running.wait(CLEAN_UP_S_MAX)
+            except subprocess.TimeoutExpired:
+                self._running.kill()
+                self._running.wait()
+
+    def end(self) -> int:
+        """Wait for its end, show what it said, and return its exit code."""
+        code = self._running.wait()
+        print(f"Tests, part '{self._part}':\n{self._log.read_text(errors='replace')}", flush=True)
+        return code
 
 
 def _pytest(*arguments: str) -> list[str]:

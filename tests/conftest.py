@@ -17,29 +17,38 @@ __all__ = ["cinema"]
 
 NewPeople = Callable[..., Awaitable[list[Person]]]
 
-SERVED = {"stack", "house", "faults"}
+PARTS = ("stack", "own", "none")
+OF_ITS_OWN = {"house", "stage", "office"}
+"""Fixtures that give a test topics, tables and processes, or a whole stack, of its own."""
+SERVED = {"stack", "faults"}
 """The fixtures and markers of tests that need servers."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--servers with|without`: the two halves of the suite, to run beside each other."""
-    parser.addoption("--servers", choices=("with", "without"), help="only tests that need servers, or that need none")
+    """`--part`: the suite in parts that may run beside each other."""
+    parser.addoption(
+        "--part", choices=PARTS, help="only tests on the shared stack, with processes of their own, or without servers"
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the other half, if only one is wanted."""
-    wanted = config.getoption("--servers")
+    """Leave out the other parts, if only one is wanted."""
+    wanted = config.getoption("--part")
     if wanted is None:
         return
-    others = [item for item in items if _is_served(item) != (wanted == "with")]
+    others = [item for item in items if _part_of(item) != wanted]
     config.hook.pytest_deselected(items=others)
     left_out = set(others)
     items[:] = [item for item in items if item not in left_out]
 
 
-def _is_served(item: pytest.Item) -> bool:
+def _part_of(item: pytest.Item) -> str:
     names = {*getattr(item, "fixturenames", ()), *(mark.name for mark in item.iter_markers())}
-    return "quick" not in names and bool(names & SERVED)
+    if "quick" in names:
+        return "none"
+    if names & OF_ITS_OWN:
+        return "own"
+    return "stack" if names & SERVED else "none"
 
 
 @pytest.fixture(scope="session")
