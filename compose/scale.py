@@ -1,5 +1,9 @@
 """Runs more or fewer copies of a worker; the copies that stay are not touched."""
 
+import os
+import signal
+from contextlib import suppress
+
 from compose import supervision
 from compose.machine import refuse_taken_ports
 from compose.programs import PROGRAMS, SLOTS_MAX, Instance, instances, known
@@ -43,5 +47,16 @@ def asked(rest: list[str]) -> tuple[str, int]:
 def _apply(stack: Stack, supervisor: Supervisor, chosen: list[Instance], new: list[Instance]) -> None:
     env = prepare(stack, [])
     supervision.configure(stack, chosen)
+    _say_goodbye(supervisor, chosen)
     supervisor.apply()
     bring_to_readiness(stack, supervisor, env, new)
+
+
+def _say_goodbye(supervisor: Supervisor, chosen: list[Instance]) -> None:
+    """Tells the members of consumer groups that end for good: the others would wait for them until their session is over."""
+    staying = {instance.name for instance in chosen}
+    for name, state in supervisor.states().items():
+        if name in staying or not state["pid"] or not known(name.rpartition("-")[0]).module.startswith("consumers."):
+            continue
+        with suppress(ProcessLookupError):
+            os.kill(state["pid"], signal.SIGUSR1)

@@ -42,6 +42,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         """Whose consumer this is; the consumer itself lives from its start to its stop."""
         self.halted: str | None = None
         """Why this inbox takes nothing any more, in words for an operator."""
+        self.leaves = False
+        """Whether this member will not come back: its partitions are others' at once, not after the session."""
         self.polled_at = time.monotonic()
         self._tools = tools
         self._fatal = fatal

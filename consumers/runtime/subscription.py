@@ -38,6 +38,9 @@ class PromptBatch(BatchSubscriber):
         """Stop polling, let the batches in hand end, then leave; `consumer.stop()` alone calls no listener."""
         self.running = False
         await self._listener.release(timeout_s=STOPPED_WITHIN_S)
+        if self._listener.leaves and self.consumer is not None:
+            # aiokafka never lets a static member leave; without its name the broker takes the leave of its id.
+            self.consumer._coordinator._group_instance_id = None
         await super().stop()
 
 

@@ -120,6 +120,11 @@ class Running:
             await health.stop()
             log.info("stopped", cut_off=bool(late))
 
+    def leave(self) -> None:
+        """When it stops it will not come back under its name: the others need not wait for it."""
+        for assignment in self._assignments:
+            assignment.leaves = True
+
     async def _until(self, stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
         working = asyncio.create_task(work)
         stopping = asyncio.create_task(stop.wait())
@@ -296,12 +301,17 @@ async def _leave_as_it_is(_connection: Any) -> None:
 
 
 async def run_worker(worker: Worker, settings: Settings) -> None:
-    """Run a worker until SIGTERM or SIGINT; raises what makes going on impossible (the supervisor restarts it)."""
+    """Run a worker until SIGTERM or SIGINT; after SIGUSR1 that stop is for good.
+
+    Raises what makes going on impossible (the supervisor restarts it).
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    running = Running(worker, settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await Running(worker, settings).run(stop)
+    loop.add_signal_handler(signal.SIGUSR1, running.leave)
+    await running.run(stop)
 
 
 def start(name: Role, build: Callable[[Settings], Worker]) -> int:

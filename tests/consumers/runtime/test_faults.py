@@ -2,10 +2,12 @@
 
 import asyncio
 import signal
+import time
 from uuid import UUID
 
 import pytest
 
+from consumers.runtime.inbox import SESSION_MS
 from tests.consumers.runtime.trial import Stage, counter_of, until
 
 pytestmark = [pytest.mark.stack, pytest.mark.faults]
@@ -106,6 +108,22 @@ async def test_two_members_share_and_hand_over_without_loss(stage: Stage) -> Non
 
     await stage.decided(*ids)
     await stage.answers(*ids)
+    await stage.check_history()
+
+
+async def test_a_member_that_leaves_for_good_is_not_waited_for(stage: Stage) -> None:
+    counters = [counter_of(number) for number in range(3)]
+    await stage.running(slot=1)
+    second = await stage.running(slot=2)
+    second.send(signal.SIGUSR1)
+    second.send(signal.SIGTERM)
+    assert await second.ended() == 0
+
+    began = time.monotonic()
+    ids = await send_many(stage, counters, 1)
+    await stage.decided(*ids)
+
+    assert time.monotonic() - began < SESSION_MS / 1000 - 1
     await stage.check_history()
 
 
