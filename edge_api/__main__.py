@@ -10,7 +10,7 @@ import uvloop
 from compose.settings import ConfigurationError, Settings, load
 from consumers.runtime import logs
 from consumers.runtime.health import Health
-from edge_api import metrics
+from edge_api import access_log, metrics
 from edge_api.app import build
 from edge_api.edge import Edge
 from edge_api.internal import InternalRoutes
@@ -58,6 +58,7 @@ async def _stop(edge: Edge, server: Server, serving: "asyncio.Task[None]") -> No
     asyncio.get_running_loop().call_later(LET_WAIT_S, edge.commands.give_up, "stopping")
     await asyncio.wait((serving,))
     await edge.stop()
+    access_log.flush()
     log.info("stopped")
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from edge_api import access_log
 from edge_api.front_door import BODY_BYTES_MAX
 from tests.edge_api.doorway import ANNA, AUCTION, Doorway, accepted
 
@@ -260,11 +261,14 @@ async def test_a_page_runs_its_own_script_only(doorway: Doorway) -> None:
 async def test_a_request_is_counted_and_logged_under_its_route_never_its_address(
     doorway: Doorway, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
+    access_log.flush()
+    capfdbinary.readouterr()
     async with doorway.client(user=ANNA) as client:
         for path in (f"/api/v1/auctions/{AUCTION}", "/verify?token=planted", f"/watch/{AUCTION}", "/planted/address"):
             await client.get(f"http://edge.example{path}")
         await client.post(BIDS, json=BID)
 
+    access_log.flush()
     lines = [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
     assert [line["route"] for line in lines] == [
         "/api/v1/auctions/{auction_id}",
