@@ -30,6 +30,7 @@ MESSAGE = b'{"event":"bid_placed","data":"' + b"x" * 310 + b'"}'
 """As long as the frame of a bid."""
 
 WARM_UP = 3
+EVENTS_MIN, EVENTS_MAX = 5, 300
 OURS = ("bids-1", "live")
 
 Tell = Callable[[], Awaitable[None]]
@@ -117,7 +118,7 @@ async def beside_nchan(sockets: int, events: int) -> Cost:
 
 async def measure_size(one: Bench, report: Report, commands: Commands, sockets: int) -> list[float]:
     """All rounds with so many sockets; returns ours, us per frame."""
-    events = max(5, report.options.frames // sockets)
+    events = min(EVENTS_MAX, max(EVENTS_MIN, report.options.frames // sockets))
     costs: dict[str, list[Cost]] = {"floor": [], "ours": [], "nchan": []}
     with_nchan = installed()
     for number in range(report.options.rounds):

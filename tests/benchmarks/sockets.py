@@ -23,6 +23,11 @@ CONNECTED_WITHIN_S = 60.0
 FRAMES_WITHIN_S = 30.0
 
 
+PING = 0x9
+PONG = bytes((0x8A, 0x80, 0, 0, 0, 0))
+"""Whoever answers no ping is sent away."""
+
+
 class Crowd:
     """All clients of one server, and how many frames they have got."""
 
@@ -118,7 +123,10 @@ class Client(asyncio.Protocol):
                 self.transport.write(masked(self._says))
         frames, at = 0, 0
         while (size := _frame(buffer, at)) is not None:
-            frames += buffer[at] & 0x0F != 0x9  # A ping is no event.
+            if buffer[at] & 0x0F == PING:
+                self.transport.write(PONG)
+            else:
+                frames += 1
             at += size
         self._buffer = buffer[at:] if at else buffer
         if frames:

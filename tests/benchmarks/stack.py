@@ -171,6 +171,8 @@ async def bench(*, keep: bool) -> AsyncIterator[Bench]:
         one = Bench(stack)
         await one.only()
         await one.forget_auctions()
+        # What the start wrote goes to disk now: the kernel would do it half a minute later, and commits would wait for it.
+        await asyncio.to_thread(os.sync)
         yield one
     finally:
         if not keep:
