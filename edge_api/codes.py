@@ -95,7 +95,7 @@ CODES: dict[str, Code] = {
     "wrong_state": Code(409, "The order does not stand where this could be done"),
     "refund_too_large": Code(409, "More than is left of the payment"),
     "nothing_to_refund": Code(409, "Nothing is left to refund"),
-    "not_completed": Code(409, "The order is not completed"),
+    "not_completed": Code(409, "Only what has arrived, and is not contested, is rated"),
     "already_rated": Code(409, "Rated already"),
     "already_disputed": Code(409, "Disputed already"),
     "not_disputed": Code(409, "Nothing is disputed"),

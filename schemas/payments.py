@@ -118,7 +118,7 @@ class ConfirmDelivery(Request):
 
 
 class RateOrder(Request):
-    """POST /orders/{id}/rate: each side once, when the order is completed; the text is public."""
+    """POST /orders/{id}/rate: each side once, from delivery on; the text is public."""
 
     stars: int = Field(ge=1, le=5, strict=True)
     comment: Note | None = None

@@ -68,7 +68,7 @@ def arrives_ms(order: Order) -> int:
 
 
 def rate(order: Order, asked: Asked, command: said.RateOrder) -> Decided:
-    """Each side about the other, once, when the thing has arrived."""
+    """Each side about the other, once, when the thing has arrived, paid out or not (0001-rated-from-delivery-on.md)."""
     party = party_of(order, asked.actor)
     if party not in ("buyer", "seller"):
         return refused("not_a_party")

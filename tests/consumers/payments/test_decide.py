@@ -456,6 +456,22 @@ def test_each_side_rates_once_and_only_what_arrived() -> None:
     assert story.ask(said.RateOrder(stars=1), ANNA).code == "already_rated"
 
 
+def test_a_seller_who_is_never_onboarded_is_rated_all_the_same() -> None:
+    story = EVERY_STATE["delivered"]()
+
+    story.step(said.RateOrder(stars=1), ANNA).step(said.RateOrder(stars=5), MINA)
+
+    assert story.now.status == "delivered"
+    assert (story.now.buyer_stars, story.now.seller_stars) == (1, 5)
+
+
+@pytest.mark.parametrize("state", sorted(EVERY_STATE.keys() - {"delivered", "completed"}))
+def test_what_did_not_arrive_or_is_contested_or_went_back_is_not_rated(state: str) -> None:
+    decided = EVERY_STATE[state]().ask(said.RateOrder(stars=1), ANNA)
+
+    assert (decided.outcome, decided.code) == ("refused", "not_completed")
+
+
 @pytest.mark.parametrize(
     ("facts", "code"),
     [
