@@ -99,6 +99,12 @@ class CancelOrder(Request):
     reason: Annotated[Note, StringConstraints(min_length=1)]
 
 
+class LiftStrike(Request):
+    """POST /orders/{id}/lift-strike, of an unpaid order: by its seller, who forgives, or an admin."""
+
+    reason: Annotated[Note, StringConstraints(min_length=1)]
+
+
 class ShipOrderRequest(Request):
     """POST /orders/{id}/ship."""
 
@@ -477,6 +483,13 @@ class OrderUnpaid(_OfOrder):
     amount: Money
     currency: str
     unpaid_at: Time
+
+
+class StrikeLifted(_OfOrder):
+    """The unpaid order is not held against its buyer any more."""
+
+    by: Party
+    reason: str
 
 
 class OrderCancelled(_OfOrder):

@@ -1,8 +1,7 @@
 """How a paid order travels: shipped by the seller, received by the buyer, rated by both."""
 
 from consumers.payments.facts import Asked, Decided, accepted, nothing, of, party_of, refused
-from consumers.payments.order import Order, Told
-from consumers.payments.paying import instant
+from consumers.payments.order import Order, Told, instant
 from schemas import payments as said
 from schemas.money import Minor
 
