@@ -103,6 +103,7 @@ CODES: dict[str, Code] = {
     "offer_expired": Code(410, "The offer is over"),
     "no_next_bidder": Code(409, "There is nobody to offer it to"),
     "already_offered": Code(409, "Offered already"),
+    "reserve_not_said": Code(422, "The reserve must be said again"),
     "relist_impossible": Code(409, "The auction cannot be offered again now"),
     # Providers and our own processes.
     "invalid_signature": Code(400, "The webhook's signature is not valid"),
