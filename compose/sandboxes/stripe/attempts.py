@@ -45,9 +45,10 @@ def methods_wanted(given: Body) -> Body:
     for kind in named.values() if isinstance(named, dict) else () if named is None else [named]:
         if kind != "card":
             raise invalid(f'The payment method type "{kind}" is invalid.', "payment_method_types")
-    is_automatic = automatic is not None and automatic["enabled"]
     return {
-        "automatic_payment_methods": {"allow_redirects": "always"} | automatic if is_automatic else None,
+        "automatic_payment_methods": {"allow_redirects": "always", **automatic}
+        if automatic and automatic["enabled"]
+        else None,
         "payment_method_types": ["card"],
     }
 
