@@ -65,6 +65,8 @@ def auction(
         "seller": cards[row["seller_id"]],
         "closing": Raw(row["closing"].encode()),
         "increments": row["increments"],
+        "maxBuyerStrikes": row["max_buyer_strikes"],
+        "payWindow": row["pay_window_s"],
         "seq": price.seq,
         "publicSeq": price.public_seq,
         "serverTime": print_time(time_ms()),

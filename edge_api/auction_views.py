@@ -14,12 +14,13 @@ from edge_api.edge import Edge
 COLUMNS = """
     id, seller_id, title, description, category, tags, video_id, shipping_info, currency, starting_price_minor,
     price_minor, leader_id, minimum_next_minor, bid_count, has_reserve, reserve_met, buy_now_minor, status, outcome,
-    winner_id, final_price_minor, starts_at, ends_at, created_at, closing, increments, seq, public_seq
+    winner_id, final_price_minor, starts_at, ends_at, created_at, closing, increments, max_buyer_strikes,
+    pay_window_s, seq, public_seq
 """
 
 ONE = f"SELECT {COLUMNS} FROM bids.auction_view WHERE id = $1"  # noqa: S608  column names of ours
 
-TO_RELIST = f"SELECT {COLUMNS}, duration_s FROM bids.auction_view WHERE id = $1"  # noqa: S608
+TO_RELIST = f"SELECT {COLUMNS}, duration_s, listed_buy_now_minor FROM bids.auction_view WHERE id = $1"  # noqa: S608
 
 SOME = f"SELECT {COLUMNS} FROM bids.auction_view WHERE id = ANY($1)"  # noqa: S608
 

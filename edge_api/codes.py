@@ -95,7 +95,7 @@ CODES: dict[str, Code] = {
     "wrong_state": Code(409, "The order does not stand where this could be done"),
     "refund_too_large": Code(409, "More than is left of the payment"),
     "nothing_to_refund": Code(409, "Nothing is left to refund"),
-    "not_completed": Code(409, "The order is not completed"),
+    "not_completed": Code(409, "Only what has arrived, and is not contested, is rated"),
     "already_rated": Code(409, "Rated already"),
     "already_disputed": Code(409, "Disputed already"),
     "not_disputed": Code(409, "Nothing is disputed"),
@@ -103,6 +103,7 @@ CODES: dict[str, Code] = {
     "offer_expired": Code(410, "The offer is over"),
     "no_next_bidder": Code(409, "There is nobody to offer it to"),
     "already_offered": Code(409, "Offered already"),
+    "reserve_not_said": Code(422, "The reserve must be said again"),
     "relist_impossible": Code(409, "The auction cannot be offered again now"),
     # Providers and our own processes.
     "invalid_signature": Code(400, "The webhook's signature is not valid"),

@@ -42,6 +42,8 @@ _AUCTION_SHOWN: dict[str, Any] = {
     "seller": {"id": _MINA, "username": "mina", "avatarUrl": None, "sellerRating": None},
     "closing": {"mode": "soft", "window": 10, "extension": 8, "extend": "reset"},
     "increments": "EBAY-US",
+    "maxBuyerStrikes": 2,
+    "payWindow": None,
     "seq": 6,
     "publicSeq": 5,
     "serverTime": _NOW,

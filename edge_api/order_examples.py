@@ -65,6 +65,7 @@ ORDER_EXAMPLES: dict[str, Any] = {
     "SetAutomaticPayment": {"enabled": True},
     "ChargeSavedMethod": {"paymentMethodId": "pm_1P0000000000000000000001"},
     "CancelOrder": {"reason": "It broke on the way to the post office."},
+    "LiftStrike": {"reason": "The bank had closed his card."},
     "ShipOrderRequest": {"carrier": "Post", "trackingNumber": "RR123456785AT"},
     "RateOrder": {"stars": 5, "comment": "Well packed, as described."},
     "DisputeOrder": {"reason": "damaged", "detail": "The front glass is broken."},

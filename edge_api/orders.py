@@ -28,6 +28,7 @@ from schemas.payments import (
     DeclineOffer,
     DisputeOrder,
     GiveAddress,
+    LiftStrike,
     OfferSecondChance,
     PostalAddress,
     RateOrder,
@@ -247,6 +248,15 @@ async def close_dispute(
 )
 async def cancel(request: Request, order_id: OrderId, _: SignedIn, body: CancelOrder, sender: From) -> Response:
     """By the seller or an admin, before it is paid."""
+    return await _ask(request, sender, order_id, body)
+
+
+@routes.post(
+    "/orders/{order_id}/lift-strike",
+    **says("Do not hold it against the buyer", OrderDone, body=True, command=True, refuses=(*ANY, "not_the_seller")),
+)
+async def lift_strike(request: Request, order_id: OrderId, _: SignedIn, body: LiftStrike, sender: From) -> Response:
+    """By the seller of an unpaid order, or an admin: it counts no more among the buyer's strikes."""
     return await _ask(request, sender, order_id, body)
 
 

@@ -23,6 +23,8 @@ routes = router("auctions")
 
 FREE_AGAIN = frozenset({"unpaid", "cancelled", "lapsed", "refunded"})
 """Orders after which the seller still has the thing, or has it back."""
+MAY_GO = frozenset({"reservePrice", "buyNowPrice", "startTime", "maxBuyerStrikes"})
+"""What null takes away; any other null means: as it was."""
 
 
 @routes.post(
@@ -33,7 +35,7 @@ FREE_AGAIN = frozenset({"unpaid", "cancelled", "lapsed", "refunded"})
         status=201,
         body=True,
         command=True,
-        refuses=("auction_not_found", "not_allowed", "relist_impossible", "invalid_config"),
+        refuses=("auction_not_found", "not_allowed", "relist_impossible", "reserve_not_said", "invalid_config"),
     ),
 )
 async def relist(
@@ -50,7 +52,11 @@ async def relist(
         is_sold and await payment_views.latest_state(edge, auction_id) not in FREE_AGAIN
     ):
         raise Problem("relist_impossible", "The auction is not over, or somebody may still have bought it.")
-    offer = CreateAuction.model_validate(_offer(row) | _said(body or RelistAuction()))
+    said = body or RelistAuction()
+    if row["has_reserve"] and "reserve_price" not in said.model_fields_set:
+        # Bids keep it to themselves, and nothing may be sold below it only because it was not said again.
+        raise Problem("reserve_not_said", "It had a reserve, which is a secret: say it again, or null for none.")
+    offer = CreateAuction.model_validate(_offer(row) | _said(said))
     return await ask(request, sender, "CreateAuction", sender.new_id("auction"), written(offer))
 
 
@@ -61,6 +67,7 @@ def _offer(row: asyncpg.Record) -> dict[str, Any]:
         "description": row["description"],
         "videoId": row["video_id"],
         "startingPrice": Decimal(print_minor(row["starting_price_minor"])),
+        "buyNowPrice": _price(row["listed_buy_now_minor"]),
         "duration": row["duration_s"],
         "shippingInfo": loads(row["shipping_info"].encode()),
         "tags": list(row["tags"]),
@@ -68,10 +75,20 @@ def _offer(row: asyncpg.Record) -> dict[str, Any]:
         "currency": row["currency"],
         "closing": {name: value for name, value in msgspec.json.decode(row["closing"]).items() if name != "hardStop"},
         "increments": row["increments"] if row["increments"] in get_args(TableName) else None,
+        "maxBuyerStrikes": row["max_buyer_strikes"],
+        "payWindow": row["pay_window_s"],
     }
 
 
+def _price(minor: int | None) -> Decimal | None:
+    return None if minor is None else Decimal(print_minor(minor))
+
+
 def _said(body: RelistAuction) -> dict[str, Any]:
-    said = body.model_dump(by_alias=True, exclude_none=True)
+    said = {
+        name: value
+        for name, value in body.model_dump(by_alias=True, exclude_unset=True).items()
+        if value is not None or name in MAY_GO
+    }
     prices = {"startingPrice", "reservePrice", "buyNowPrice"} & said.keys()
-    return said | {name: Decimal(print_minor(said[name])) for name in prices}
+    return said | {name: _price(said[name]) for name in prices}

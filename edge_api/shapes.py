@@ -180,6 +180,11 @@ class Auction(Wire):
     seller: SellerCard
     closing: Closing
     increments: str
+    max_buyer_strikes: int | None = Field(
+        None,
+        description="Who left more items unpaid within a year (`strikes` in GET /users/me) may not bid; null: anybody.",
+    )
+    pay_window: int | None = Field(None, description="How long the winner may take to pay, seconds; null: as always.")
     seq: int = Field(description="Sequence of the auction's last event.")
     public_seq: int = Field(description="Sequence of its last public event: `lastSeq` of the WebSocket.")
     server_time: Time | None = None

@@ -95,7 +95,8 @@ class CreateAuction(Request):
 class RelistAuction(Request):
     """POST /auctions/{id}/relist: what did not sell, or was not paid, again; what is absent is as it was.
 
-    A reserve and a Buy It Now price are not taken over: say them again.
+    A reserve is a secret, which is not kept for this: say it again, or null for none. Null also takes a Buy It Now price,
+    a filter of strikes or a start time away.
     """
 
     starting_price: Price | None = None

@@ -99,6 +99,12 @@ class CancelOrder(Request):
     reason: Annotated[Note, StringConstraints(min_length=1)]
 
 
+class LiftStrike(Request):
+    """POST /orders/{id}/lift-strike, of an unpaid order: by its seller, who forgives, or an admin."""
+
+    reason: Annotated[Note, StringConstraints(min_length=1)]
+
+
 class ShipOrderRequest(Request):
     """POST /orders/{id}/ship."""
 
@@ -118,7 +124,7 @@ class ConfirmDelivery(Request):
 
 
 class RateOrder(Request):
-    """POST /orders/{id}/rate: each side once, when the order is completed; the text is public."""
+    """POST /orders/{id}/rate: each side once, from delivery on; the text is public."""
 
     stars: int = Field(ge=1, le=5, strict=True)
     comment: Note | None = None
@@ -477,6 +483,13 @@ class OrderUnpaid(_OfOrder):
     amount: Money
     currency: str
     unpaid_at: Time
+
+
+class StrikeLifted(_OfOrder):
+    """The unpaid order is not held against its buyer any more."""
+
+    by: Party
+    reason: str
 
 
 class OrderCancelled(_OfOrder):

@@ -102,6 +102,7 @@ CREATE TABLE IF NOT EXISTS strike (
     buyer_id  uuid        NOT NULL,
     struck_at timestamptz NOT NULL
 );
+ALTER TABLE strike ADD COLUMN IF NOT EXISTS lifted boolean NOT NULL DEFAULT false;
 CREATE INDEX IF NOT EXISTS strike_of_user ON strike (buyer_id, struck_at);
 -- What transcoding told about avatars: the CDN's path of each person's latest; NULL when it was withdrawn.
 CREATE TABLE IF NOT EXISTS avatar (

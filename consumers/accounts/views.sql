@@ -16,7 +16,7 @@ CREATE VIEW own_profile AS
     SELECT id, username, full_name_sealed, email_sealed, wrapped_key, (SELECT path FROM avatar WHERE user_id = account.id) AS avatar_path,
            (SELECT round(avg(stars), 2) FROM rating WHERE rated_id = account.id AND rated = 'seller') AS seller_rating,
            (SELECT count(*) FROM rating WHERE rated_id = account.id AND rated = 'seller') AS rating_count,
-           (SELECT count(*) FROM strike WHERE buyer_id = account.id AND struck_at > now() - interval '365 days') AS strikes,
+           (SELECT count(*) FROM strike WHERE buyer_id = account.id AND NOT lifted AND struck_at > now() - interval '365 days') AS strikes,
            (SELECT count(*) FROM follow WHERE seller_id = account.id) AS follower_count,
            roles, verified AS is_verified, CASE WHEN suspended THEN 'suspended' ELSE 'active' END AS status,
            to_timestamp(created_ms / 1000.0) AS created_at

@@ -142,6 +142,8 @@ class Resource(msgspec.Struct, frozen=True, rename="camel", kw_only=True, gc=Fal
     seller: Seller
     closing: Raw
     increments: str
+    max_buyer_strikes: int | None
+    pay_window: int | None
     seq: int
     public_seq: int
 
@@ -275,6 +277,8 @@ def _resource(auction_id: UUID, auction: Auction, outcome: Outcome, listing: Lis
             seller=Seller(terms.seller),
             closing=Raw(closing_json(terms.closing)),
             increments=listing.increments,
+            max_buyer_strikes=terms.strikes_max,
+            pay_window=terms.pay_window_s,
             seq=seen.seq,
             public_seq=seen.public_seq,
         )

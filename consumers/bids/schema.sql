@@ -41,6 +41,8 @@ CREATE TABLE IF NOT EXISTS listing (
     increments     text        NOT NULL,
     created_at     timestamptz NOT NULL
 );
+ALTER TABLE listing ADD COLUMN IF NOT EXISTS max_buyer_strikes int; -- NULL lets everybody bid
+ALTER TABLE listing ADD COLUMN IF NOT EXISTS pay_window_s int;      -- NULL: as long as the platform says
 CREATE INDEX IF NOT EXISTS listing_seller ON listing (seller_id, created_at DESC, auction_id);
 -- Which auctions show a film, for the right to watch it.
 CREATE INDEX IF NOT EXISTS listing_video ON listing (video_id) WHERE video_id IS NOT NULL;
@@ -70,6 +72,7 @@ CREATE TABLE IF NOT EXISTS strike (
     struck_at_ms bigint      NOT NULL,
     changed_at   timestamptz NOT NULL DEFAULT now()
 );
+ALTER TABLE strike ADD COLUMN IF NOT EXISTS lifted boolean NOT NULL DEFAULT false;
 CREATE INDEX IF NOT EXISTS strike_changed ON strike (changed_at);
 -- What transcoding told about films: whose they are, and whether they can be shown.
 CREATE TABLE IF NOT EXISTS film (

@@ -126,8 +126,9 @@ async def load_listings(db: Database, auction_ids: Collection[UUID]) -> dict[UUI
 
 OFFER: Final = """
     INSERT INTO listing (auction_id, seller_id, title, description, category, tags, video_id, shipping_info, currency,
-                         starting_price, buy_now, starts_at, duration_s, closing, increments, created_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+                         starting_price, buy_now, starts_at, duration_s, closing, increments, created_at,
+                         max_buyer_strikes, pay_window_s)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
         ON CONFLICT (auction_id) DO UPDATE
        SET title = excluded.title, description = excluded.description, category = excluded.category,
            tags = excluded.tags, video_id = excluded.video_id, shipping_info = excluded.shipping_info,
@@ -157,6 +158,8 @@ def offer_row(auction_id: UUID, auction: Auction, listing: Listing) -> tuple[Any
         closing_json(terms.closing).decode(),
         listing.increments,
         timestamp(listing.created_at),
+        terms.strikes_max,
+        terms.pay_window_s,
     )
 
 
@@ -180,8 +183,12 @@ STRIKE: Final = """
     INSERT INTO strike (order_id, buyer_id, struck_at_ms) VALUES ($1, $2, $3) ON CONFLICT (order_id) DO NOTHING
 """
 
+LIFT: Final = """
+    UPDATE strike SET lifted = true, changed_at = now() WHERE order_id = $1 AND NOT lifted
+"""
+
 STRIKES: Final = """
-    SELECT order_id, buyer_id, struck_at_ms FROM strike WHERE changed_at > $1
+    SELECT order_id, buyer_id, struck_at_ms, lifted FROM strike WHERE changed_at > $1
 """
 
 STANDING_CHANGES: Final = """

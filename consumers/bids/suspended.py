@@ -14,7 +14,7 @@ from uuid import UUID
 
 import msgspec
 
-from consumers.bids.store import LEARN, STANDING_CHANGES, STRIKE, STRIKES
+from consumers.bids.store import LEARN, LIFT, STANDING_CHANGES, STRIKE, STRIKES
 from consumers.runtime import Database, Incoming, ReadAs, Write
 
 FRESH_S: Final = 1.0
@@ -42,20 +42,21 @@ async def learn(batch: Sequence[Incoming], _db: Database) -> list[Write]:
     return [Write(LEARN, rows)] if rows else []
 
 
-class Unpaid(msgspec.Struct, rename="camel", gc=False):
+class OfOrder(msgspec.Struct, rename="camel", gc=False):
     """Of an unpaid item: whose order it was."""
 
     order_id: UUID
     buyer_id: UUID
 
 
-STRIKE_READERS: Final = {"OrderUnpaid": ReadAs(Unpaid, refuses_nul=False)}
+STRIKE_READERS: Final = dict.fromkeys(("OrderUnpaid", "StrikeLifted"), ReadAs(OfOrder, refuses_nul=False))
 
 
 async def learn_strikes(batch: Sequence[Incoming], _db: Database) -> list[Write]:
-    """Remember who did not pay; one strike per order, however often it is told."""
-    rows = [(incoming.body.order_id, incoming.body.buyer_id, incoming.at_ms) for incoming in batch]
-    return [Write(STRIKE, rows)] if rows else []
+    """Remember who did not pay, and who is forgiven it; one strike per order, however often it is told."""
+    rows = [(one.body.order_id, one.body.buyer_id, one.at_ms) for one in batch if one.type == "OrderUnpaid"]
+    lifted = [(one.body.order_id,) for one in batch if one.type == "StrikeLifted"]
+    return [write for write in (Write(STRIKE, rows), Write(LIFT, lifted)) if write.rows]
 
 
 class Suspended:
@@ -86,7 +87,11 @@ class Suspended:
             [row] = await db.fetch(STANDING_CHANGES, self._changes_since)
             self._users.update(map(str, row["suspended"]))
             self._users.difference_update(map(str, row["reinstated"]))
-            for strike in await db.fetch(STRIKES, self._changes_since):
-                self._strikes.setdefault(str(strike["buyer_id"]), {})[strike["order_id"]] = strike["struck_at_ms"]
+            for order_id, buyer_id, struck_at_ms, lifted in await db.fetch(STRIKES, self._changes_since):
+                known = self._strikes.setdefault(str(buyer_id), {})
+                if lifted:
+                    known.pop(order_id, None)
+                else:
+                    known[order_id] = struck_at_ms
             self._changes_since = row["read_at"] - OVERLAP
             self._fresh_until = time.monotonic() + FRESH_S

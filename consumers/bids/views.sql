@@ -26,6 +26,7 @@ SELECT a.id,
        a.reserve_met,
        CASE WHEN a.buy_now_available THEN l.buy_now END   AS buy_now_minor,
        a.buy_now_available,
+       l.buy_now                                          AS listed_buy_now_minor,
        CASE WHEN a.status = 'open' AND l.starts_at > now() THEN 'scheduled'
             WHEN a.status = 'open' THEN 'live'
             WHEN a.status = 'discarded' THEN 'cancelled'
@@ -40,6 +41,8 @@ SELECT a.id,
        l.created_at,
        l.closing,
        l.increments,
+       l.max_buyer_strikes,
+       l.pay_window_s,
        a.seq,
        a.public_seq
   FROM auction a

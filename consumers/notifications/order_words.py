@@ -22,6 +22,7 @@ OCCASIONS = (
     "PaymentActionRequired",
     "OrderPaid",
     "OrderUnpaid",
+    "StrikeLifted",
     "OrderCancelled",
     "OrderShipped",
     "OrderDelivered",
@@ -57,6 +58,8 @@ def words(event: BaseModel, side: Side) -> Words | None:
             return _paid(event, side)
         case told.OrderUnpaid(), _:
             return _unpaid(side)
+        case told.StrikeLifted(), "buyer":
+            return Words("Forgiven: {title}", ("It is not held against you any more that {title} was not paid.",))
         case told.OrderCancelled(), _:
             return Words("Called off: {title}", (f"The order for {{title}} was called off: {event.reason}",))
         case told.OrderShipped(), "buyer":

@@ -11,7 +11,7 @@ from uuid import UUID
 import stripe
 import structlog
 
-from consumers.payments import provider
+from consumers.payments import reading
 from consumers.payments.declines import Decline, decline
 from consumers.payments.provider import Intent
 from consumers.runtime import TryAgain
@@ -124,7 +124,7 @@ async def pages(call: Callable[[Any], Awaitable[Any]], wanted: dict[str, Any]) -
         place = {} if last is None else {"starting_after": last}
         page = await asked(partial(call, wanted | place))
         for one in page.data:
-            yield provider.plain(one)
+            yield reading.plain(one)
         if not page.has_more:
             return
         last = page.data[-1].id
@@ -169,10 +169,10 @@ def _word(text: str | None) -> str | None:
 
 def _declined(error: stripe.CardError) -> Declined:
     told = error.error
-    body: Mapping[str, Any] = provider.plain(told) if told is not None else {}
+    body: Mapping[str, Any] = reading.plain(told) if told is not None else {}
     attempt = body.get("payment_intent")
     return Declined(
-        decline(error.code, body.get("decline_code")), provider.intent(attempt) if attempt is not None else None
+        decline(error.code, body.get("decline_code")), reading.intent(attempt) if attempt is not None else None
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from consumers.payments import fulfilling, offering, paying, paying_out, returning
+from consumers.payments import ending, fulfilling, offering, paying, paying_out, returning
 from consumers.payments.facts import Asked, Decided, accepted, after, nothing, of, refused
 from consumers.payments.order import Order, Told, ms
 from schemas import payments as said
@@ -14,7 +14,8 @@ Branch = Callable[[Order, Asked, Any], Decided]
 BRANCHES: Final[dict[type[Wire], Branch]] = {
     said.CreateIntent: paying.create_intent,
     said.ChargeSavedMethod: paying.charge_saved,
-    said.CancelOrder: paying.cancel,
+    said.CancelOrder: ending.cancel,
+    said.LiftStrike: ending.lift_strike,
     said.RecordIntent: paying.record_intent,
     said.GiveAddress: fulfilling.give_address,
     said.ShipOrder: fulfilling.ship,
@@ -81,7 +82,7 @@ def _due(order: Order, at_ms: int) -> list[Told]:
         case "offered" if at_ms >= order.due_ms:
             return [Told(said.OfferLapsed(**of(order), declined=False))]
         case "awaiting_payment":
-            return paying.remind_or_end(order, at_ms)
+            return ending.remind_or_end(order, at_ms)
         case "shipped":
             return fulfilling.arrived(order, at_ms)
         case _:
@@ -94,8 +95,8 @@ def wakes_at(order: Order) -> int | None:
         case "offered":
             return order.due_ms
         case "awaiting_payment" if order.stopping is None:
-            if order.reminders < len(paying.REMINDED_AT):
-                return paying.reminder_ms(order)
+            if order.reminders < len(ending.REMINDED_AT):
+                return ending.reminder_ms(order)
             return order.due_ms
         case "shipped":
             return fulfilling.arrives_ms(order)

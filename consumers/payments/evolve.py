@@ -103,6 +103,8 @@ def _payment_after(order: Order, event: Wire, kept: Kept, at_ms: int) -> Order |
             return replace(order, provider_fee=event.provider_fee)
         case said.OrderUnpaid():
             return replace(order, status=moved(order.status, "unpaid"), stopping=None, problem="unpaid")
+        case said.StrikeLifted():
+            return replace(order, strike_lifted=True)
         case said.OrderCancelled():
             return replace(order, status=moved(order.status, "cancelled"), stopping=None, problem=event.reason)
         case _:

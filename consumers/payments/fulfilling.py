@@ -1,8 +1,7 @@
 """How a paid order travels: shipped by the seller, received by the buyer, rated by both."""
 
 from consumers.payments.facts import Asked, Decided, accepted, nothing, of, party_of, refused
-from consumers.payments.order import Order, Told
-from consumers.payments.paying import instant
+from consumers.payments.order import Order, Told, instant
 from schemas import payments as said
 from schemas.money import Minor
 
@@ -68,7 +67,7 @@ def arrives_ms(order: Order) -> int:
 
 
 def rate(order: Order, asked: Asked, command: said.RateOrder) -> Decided:
-    """Each side about the other, once, when the thing has arrived."""
+    """Each side about the other, once, when the thing has arrived, paid out or not (0001-rated-from-delivery-on.md)."""
     party = party_of(order, asked.actor)
     if party not in ("buyer", "seller"):
         return refused("not_a_party")

@@ -9,7 +9,7 @@ from uuid import UUID
 import stripe
 import structlog
 
-from consumers.payments import provider
+from consumers.payments import reading
 from consumers.payments.asking import Declined, KeyReused, NotThere, Refused, WrongState, asked, effect, once, pages
 from consumers.payments.bill import Bill, as_asked, marks, transfer_group
 from consumers.payments.provider import (
@@ -75,11 +75,11 @@ class Stripe:
 
         async def made_before() -> list[Customer]:
             wanted = {"created": {"gte": int(time.time()) - TRIED_WITHIN_S}, "limit": PAGE}
-            return [provider.customer(one) async for one in pages(self._api.customers.list_async, wanted)]
+            return [reading.customer(one) async for one in pages(self._api.customers.list_async, wanted)]
 
         async def make(options: stripe.RequestOptions) -> Customer:
             made = await self._api.customers.create_async({"metadata": _person(user_id, key)}, options)
-            return provider.customer(provider.plain(made))
+            return reading.customer(reading.plain(made))
 
         return (await once(make, made_before, key=key, again=again)).id
 
@@ -95,7 +95,7 @@ class Stripe:
         found = await asked(
             lambda: self._api.customers.payment_methods.list_async(customer_id, {"type": "card", "limit": PAGE})
         )
-        return [provider.card(provider.plain(one)) for one in found.data]
+        return [reading.card(reading.plain(one)) for one in found.data]
 
     async def forget_card(self, card_id: str, *, key: UUID) -> None:
         """Take a kept card from its owner; it can never be charged again."""
@@ -115,11 +115,11 @@ class Stripe:
             ),
             key,
         )
-        return provider.setup(provider.plain(made))
+        return reading.setup(reading.plain(made))
 
     async def setup(self, setup_id: str) -> Setup:
         """A SetupIntent as it is now."""
-        return provider.setup(provider.plain(await asked(lambda: self._api.setup_intents.retrieve_async(setup_id))))
+        return reading.setup(reading.plain(await asked(lambda: self._api.setup_intents.retrieve_async(setup_id))))
 
     # Payments
 
@@ -138,18 +138,18 @@ class Stripe:
     async def _intent_once(self, wanted: dict[str, Any], bill: Bill, *, key: UUID, again: bool) -> Intent:
         async def make(options: stripe.RequestOptions) -> Intent:
             made = await self._api.payment_intents.create_async(wanted, options)  # type: ignore[arg-type]
-            return provider.intent(provider.plain(made))
+            return reading.intent(reading.plain(made))
 
         return await once(make, lambda: self.intents(bill.customer_id), key=key, again=again)
 
     async def intent(self, intent_id: str) -> Intent:
         """A PaymentIntent as it is now."""
-        return provider.intent(provider.plain(await asked(lambda: self._api.payment_intents.retrieve_async(intent_id))))
+        return reading.intent(reading.plain(await asked(lambda: self._api.payment_intents.retrieve_async(intent_id))))
 
     async def intents(self, customer_id: str) -> list[Intent]:
         """All PaymentIntents of a buyer, newest first."""
         wanted = {"customer": customer_id, "limit": PAGE}
-        return [provider.intent(one) async for one in pages(self._api.payment_intents.list_async, wanted)]
+        return [reading.intent(one) async for one in pages(self._api.payment_intents.list_async, wanted)]
 
     async def cancel_intent(self, intent_id: str, *, key: UUID) -> Intent:
         """Make sure that it cannot be paid any more; raises WrongState when it is paid or being paid."""
@@ -165,12 +165,12 @@ class Stripe:
             if now.status != "canceled":
                 raise
             return now
-        return provider.intent(provider.plain(ended))
+        return reading.intent(reading.plain(ended))
 
     async def charge(self, charge_id: str) -> Charge:
         """A charge as it is now, with Stripe's fee."""
         found = await asked(lambda: self._api.charges.retrieve_async(charge_id, {"expand": ["balance_transaction"]}))
-        return provider.charge(provider.plain(found))
+        return reading.charge(reading.plain(found))
 
     async def refund(
         self, *, intent_id: str, amount_minor: int, currency: str, order_id: UUID, key: UUID, again: bool = False
@@ -187,20 +187,20 @@ class Stripe:
                 },
                 options,
             )
-            return provider.refund(provider.plain(made))
+            return reading.refund(reading.plain(made))
 
         return await once(make, lambda: self.refunds(intent_id), key=key, again=again)
 
     async def refunds(self, intent_id: str) -> list[Refund]:
         """All refunds of a payment, newest first."""
         return [
-            provider.refund(one)
+            reading.refund(one)
             async for one in pages(self._api.refunds.list_async, {"payment_intent": intent_id, "limit": PAGE})
         ]
 
     async def dispute(self, dispute_id: str) -> Dispute:
         """A dispute as it is now."""
-        return provider.dispute(provider.plain(await asked(lambda: self._api.disputes.retrieve_async(dispute_id))))
+        return reading.dispute(reading.plain(await asked(lambda: self._api.disputes.retrieve_async(dispute_id))))
 
     # Sellers
 
@@ -209,7 +209,7 @@ class Stripe:
 
         async def made_before() -> list[Account]:
             wanted = {"created": {"gte": int(time.time()) - TRIED_WITHIN_S}, "limit": PAGE}
-            return [provider.account(one) async for one in pages(self._api.accounts.list_async, wanted)]
+            return [reading.account(one) async for one in pages(self._api.accounts.list_async, wanted)]
 
         async def make(options: stripe.RequestOptions) -> Account:
             made = await self._api.accounts.create_async(
@@ -221,13 +221,13 @@ class Stripe:
                 },
                 options,
             )
-            return provider.account(provider.plain(made))
+            return reading.account(reading.plain(made))
 
         return await once(make, made_before, key=key, again=again)
 
     async def account(self, account_id: str) -> Account:
         """A seller's account as it is now."""
-        return provider.account(provider.plain(await asked(lambda: self._api.accounts.retrieve_async(account_id))))
+        return reading.account(reading.plain(await asked(lambda: self._api.accounts.retrieve_async(account_id))))
 
     async def onboarding_link(self, account_id: str, *, return_url: str, refresh_url: str) -> Link:
         """The page on which a seller says who he is; good once and for minutes, so made anew for each asking."""
@@ -267,7 +267,7 @@ class Stripe:
             if source_charge_id is not None:
                 wanted["source_transaction"] = source_charge_id
             made = await self._api.transfers.create_async(wanted, options)
-            return provider.transfer(provider.plain(made))
+            return reading.transfer(reading.plain(made))
 
         return await once(make, lambda: self.transfers(order_id), key=key, again=again)
 
@@ -275,7 +275,7 @@ class Stripe:
         """All transfers of an order, newest first."""
         group = transfer_group(order_id)
         return [
-            provider.transfer(one)
+            reading.transfer(one)
             async for one in pages(self._api.transfers.list_async, {"transfer_group": group, "limit": PAGE})
         ]
 
@@ -290,14 +290,14 @@ class Stripe:
                 {"amount": to_stripe(amount_minor, currency), "metadata": marks(order_id, key)},
                 options,
             )
-            return provider.reversal(provider.plain(made))
+            return reading.reversal(reading.plain(made))
 
         return await once(make, lambda: self.reversals(transfer_id), key=key, again=again)
 
     async def reversals(self, transfer_id: str) -> list[Reversal]:
         """All reversals of a transfer, newest first."""
         return [
-            provider.reversal(one)
+            reading.reversal(one)
             async for one in pages(
                 lambda page: self._api.transfers.reversals.list_async(transfer_id, page), {"limit": PAGE}
             )
@@ -309,13 +309,13 @@ class Stripe:
         """Events of or after `since` (seconds since 1970), newest first, whether their webhook arrived or not."""
         wanted: dict[str, Any] = {"limit": PAGE, "created": {"gte": since}}
         async for one in pages(self._api.events.list_async, wanted):
-            yield provider.event(one)
+            yield reading.event(one)
 
     async def movements(self, *, since: int, until: int) -> AsyncIterator[Movement]:
         """Rows of the platform's account with since <= created < until (seconds since 1970), newest first."""
         wanted: dict[str, Any] = {"limit": PAGE, "created": {"gte": since, "lt": until}}
         async for one in pages(self._api.balance_transactions.list_async, wanted):
-            yield provider.movement(one)
+            yield reading.movement(one)
 
 
 def _person(user_id: UUID, key: UUID) -> dict[str, str]:

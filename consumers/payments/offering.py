@@ -1,8 +1,8 @@
 """Second-chance offers: what was not paid goes to the next bidder at his highest bid."""
 
 from consumers.payments.facts import Asked, Bidder, Decided, accepted, money, nothing, of, party_of, refused
-from consumers.payments.order import Order
-from consumers.payments.paying import instant, payment_answer
+from consumers.payments.order import Order, instant
+from consumers.payments.paying import payment_answer
 from schemas import payments as said
 from schemas.money import Minor
 from schemas.payments import order_id_of

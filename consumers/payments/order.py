@@ -1,5 +1,6 @@
 """What an order is between two commands. Amounts in hundredths, times in ms since 1970."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -103,6 +104,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     problem: str | None = None
     offered_on: bool = False
     """Whether the thing was offered to the next bidder."""
+    strike_lifted: bool = False
+    """Whether it is not held against the buyer any more that he did not pay."""
 
     refunds: tuple[Refund, ...] = ()
     disputes: tuple[Dispute, ...] = ()
@@ -153,6 +156,11 @@ class Told(msgspec.Struct, frozen=True):
 
     event: Wire
     kept: Kept = {}
+
+
+def instant(at_ms: int) -> datetime:
+    """Milliseconds since 1970 as the time that messages carry."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at_ms)
 
 
 def ms(at: Any) -> int:

@@ -1,26 +1,19 @@
-"""How an order is opened and paid: the intent, what the provider says of it, the pay window."""
+"""How an order is opened and paid: the intent, and what the provider says of it."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from consumers.payments.ending import ended, stop
 from consumers.payments.facts import Asked, Decided, accepted, money, nothing, of, party_of, refused
 from consumers.payments.fees import split
-from consumers.payments.order import Order, Told
+from consumers.payments.order import Order, Told, instant
 from consumers.payments.units import NotPayable, to_stripe
 from schemas import payments as said
 from schemas.money import Minor
 from schemas.payments import order_id_of, payment_id_of
 
 FINAL = frozenset({"succeeded", "canceled"})
-REMINDED_AT = (1 / 2, 7 / 8)
-"""Parts of the pay window after which the buyer is reminded."""
 DAY_S = 86_400
 PAID_ALREADY = frozenset({"paid", "shipped", "delivered", "completed", "disputed", "refunded"})
-
-
-def instant(at_ms: int) -> datetime:
-    """Milliseconds since 1970 as the time that messages carry."""
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at_ms)
 
 
 def open_order(order: Order | None, asked: Asked, command: said.OpenOrder) -> Decided:
@@ -233,69 +226,3 @@ def _stopped(order: Order, command: said.RecordIntent, at_ms: int) -> list[Told]
     if command.status not in (order.payment, "processing"):
         return [stop(order, by=by, reason=reason, intent_id=command.intent_id)]
     return []
-
-
-def stop(order: Order, *, by: Any, reason: str, intent_id: str | None = None) -> Told:
-    """Have the intent withdrawn before the order ends, so that nobody pays for nothing."""
-    return Told(
-        said.PaymentStopping(
-            **of(order),
-            payment_id=order.payment_id,
-            intent_id=intent_id or order.intent_id,
-            by=by,
-            reason=reason,
-        )
-    )
-
-
-def ended(order: Order, *, by: str, reason: str, at_ms: int) -> Told:
-    """The order ends without payment: `by` time it is unpaid, by a person cancelled."""
-    if by == "time":
-        return Told(
-            said.OrderUnpaid(**of(order), amount=Minor(order.amount), currency=order.currency, unpaid_at=instant(at_ms))
-        )
-    return Told(said.OrderCancelled(**of(order), by=by, reason=reason))
-
-
-def end(order: Order, *, by: str, reason: str, at_ms: int) -> Told:
-    """End an order that is not paid: at once where there is no intent, else when it is withdrawn."""
-    if order.payment in ("none", "failed", "canceled"):
-        return ended(order, by=by, reason=reason, at_ms=at_ms)
-    return stop(order, by=by, reason=reason)
-
-
-def cancel(order: Order, asked: Asked, command: said.CancelOrder) -> Decided:
-    """The seller or the platform calls it off before it is paid; later a refund is the way."""
-    party = party_of(order, asked.actor)
-    if party not in ("seller", "platform"):
-        return refused("not_the_seller")
-    if order.status == "cancelled":
-        return nothing("already_cancelled")
-    if order.status != "awaiting_payment" or order.stopping is not None:
-        return refused("wrong_state", state=order.status)
-    told = end(order, by=party, reason=command.reason, at_ms=asked.at_ms)
-    return accepted("cancelling" if isinstance(told.event, said.PaymentStopping) else "cancelled", told)
-
-
-def remind_or_end(order: Order, at_ms: int) -> list[Told]:
-    """What the pay window's time brings: a reminder, or its end."""
-    if order.stopping is not None:
-        return []
-    if at_ms >= order.due_ms:
-        return [end(order, by="time", reason="unpaid", at_ms=at_ms)]
-    if order.reminders < len(REMINDED_AT) and at_ms >= reminder_ms(order):
-        reminded = said.PaymentReminded(
-            **of(order),
-            number=order.reminders + 1,
-            pay_by=instant(order.due_ms),
-            amount=Minor(order.amount),
-            currency=order.currency,
-        )
-        return [Told(reminded)]
-    return []
-
-
-def reminder_ms(order: Order) -> int:
-    """When the next reminder is due."""
-    begun = order.due_ms - order.terms["payWindowS"] * 1000
-    return int(begun + REMINDED_AT[order.reminders] * (order.due_ms - begun))

@@ -9,8 +9,7 @@ from typing import Final
 
 from consumers.payments.facts import Asked, Decided, Facts, accepted, nothing, of, refused
 from consumers.payments.fees import share_of
-from consumers.payments.order import Order, Payout, Told
-from consumers.payments.paying import instant
+from consumers.payments.order import Order, Payout, Told, instant
 from schemas import payments as said
 from schemas.money import Minor
 

@@ -14,8 +14,9 @@ from consumers.payments.comparing import yesterday_job
 from consumers.payments.effects import LOOK, LookAtAccount, LookAtOrder, job
 from consumers.payments.gateway import Stripe
 from consumers.payments.observing import uuid_of
-from consumers.payments.paying import instant
-from consumers.payments.provider import Event, id_of
+from consumers.payments.order import instant
+from consumers.payments.provider import Event
+from consumers.payments.reading import id_of
 from consumers.payments.tools import command
 from consumers.runtime import Claimed, Database, Done, Job, OutCommand, Write, enqueue
 from schemas import payments as said

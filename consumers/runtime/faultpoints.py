@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 POINTS = ("polled", "decided", "committed", "published", "replied", "offset-committed", "in-revoke")
+JOB_POINTS = ("job-claimed", "job-acted", "job-told")
+"""Of a runner: before the effect, after it, and when its outcome is sent but the job not ended."""
 
 
 class InjectedFault(ConnectionError):
@@ -32,7 +34,7 @@ def parse(text: str) -> dict[str, list[Fault]]:
     for part in filter(None, (part.strip() for part in text.split(","))):
         point, _, what = part.partition("=")
         action, _, moment = what.partition(":")
-        if point not in POINTS or action not in ("kill", "stop", "error"):
+        if point not in POINTS + JOB_POINTS or action not in ("kill", "stop", "error"):
             raise ValueError(f"fault point {part!r}: must read point=kill|stop|error[:when]")
         faults.setdefault(point, []).append(Fault(action, _due(moment or "1")))
     return faults

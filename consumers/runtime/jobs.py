@@ -14,7 +14,7 @@ import asyncpg
 import structlog
 from aiokafka import AIOKafkaProducer
 
-from consumers.runtime import metrics
+from consumers.runtime import faultpoints, metrics
 from consumers.runtime.messages import Database, Job, OutCommand, Write
 from consumers.runtime.outage import Backoff, is_outage
 from schemas import envelope
@@ -210,7 +210,9 @@ class Shift:
 
     async def _do(self, job: Claimed) -> None:
         try:
+            faultpoints.hit("job-claimed")
             done = await self.runner.act(job)
+            faultpoints.hit("job-acted")
             await self._finish(job, done, FINISH)
             metrics.JOBS.labels(job.kind, "done").inc()
         except LeaseLost:
@@ -228,6 +230,7 @@ class Shift:
             # Handed over in order, acknowledged together: a job may have hundreds.
             sent = [await self._send(job, command) for command in done.commands]
             await asyncio.gather(*sent)
+        faultpoints.hit("job-told")
         async with self._db.acquire() as connection, connection.transaction():
             if await connection.execute(how, job.id, self._me, *reason) != "UPDATE 1":
                 raise LeaseLost

@@ -35,7 +35,7 @@ ROUTES_OF_API_MD = """
     POST /orders/{}/ship, POST /orders/{}/confirm-delivery, POST /orders/{}/rate, POST /orders/{}/dispute,
     POST /orders/{}/dispute/close, POST /orders/{}/pay, POST /orders/{}/cancel, POST /orders/{}/second-chance,
     PUT /orders/{}/address, POST /orders/{}/accept, POST /orders/{}/decline, GET /orders/{}/invoice, GET /users/me/orders, POST /auctions/{}/relist,
-    GET /videos/{}/stream, GET /auctions/{}/timeline,
+    POST /orders/{}/lift-strike, GET /videos/{}/stream, GET /auctions/{}/timeline,
     POST /videos/upload, GET /videos, GET /videos/{}, DELETE /videos/{}, GET /videos/{}/upload, POST /videos/{}/complete,
     POST /videos/{}/withdraw, POST /users/me/avatar, DELETE /users/me/avatar, GET /auctions/{}/pictures,
     POST /auctions/{}/pictures, GET /pictures/{}, DELETE /pictures/{}, GET /pictures/{}/upload, POST /pictures/{}/complete

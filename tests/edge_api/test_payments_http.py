@@ -325,6 +325,7 @@ STEPS = [
     ("dispute", {"reason": "damaged"}, "DisputeOrder", {"reason": "damaged"}),
     ("dispute/close", None, "CloseCase", {"inFavourOf": "seller"}),
     ("cancel", {"reason": "It broke."}, "CancelOrder", {"reason": "It broke."}),
+    ("lift-strike", {"reason": "His bank failed."}, "LiftStrike", {"reason": "His bank failed."}),
     ("second-chance", {"days": 7}, "OfferSecondChance", {"days": 7}),
     ("accept", None, "AcceptOffer", {}),
     ("decline", None, "DeclineOffer", {}),
@@ -407,6 +408,10 @@ RELISTED = {
     "currency": "USD",
     "closing": '{"mode":"soft","window":300,"extension":60,"extend":"reset","hardStop":"2026-03-01T12:00:00.000Z"}',
     "increments": "EBAY-US",
+    "listed_buy_now_minor": 80_00,
+    "has_reserve": False,
+    "max_buyer_strikes": 2,
+    "pay_window_s": 3_600,
     "status": "ended",
     "outcome": "sold",
 }
@@ -428,6 +433,28 @@ async def test_what_was_not_paid_is_offered_again_as_it_was(shop: Shop, mina: ht
         172_800,
     )
     assert "hardStop" not in shop.said["closing"]
+    assert (shop.said["buyNowPrice"], shop.said["maxBuyerStrikes"], shop.said["payWindow"]) == (80.0, 2, 3_600)
+
+
+@pytest.mark.parametrize(
+    ("body", "reserve"), [({}, None), ({"reservePrice": 50}, 50.0), ({"reservePrice": None, "buyNowPrice": None}, None)]
+)
+async def test_a_reserve_is_said_again_or_given_up_but_never_lost(
+    shop: Shop, mina: httpx.AsyncClient, body: dict[str, Any], reserve: float | None
+) -> None:
+    shop.edge.views["bids.auction_view"] = [RELISTED | {"has_reserve": True}]
+    shop.order(state="unpaid")
+    shop.doorway.workers.says = lambda command: accepted(command, "opened", id=str(command.aggregate))
+
+    answer = await mina.post(f"/auctions/{AUCTION}/relist", json=body)
+
+    if not body:
+        assert (answer.status_code, answer.json()["code"]) == (422, "reserve_not_said")
+        assert shop.doorway.workers.asked == []
+        return
+    assert answer.status_code == 201
+    assert shop.said.get("reservePrice") == reserve
+    assert ("buyNowPrice" in shop.said) == ("buyNowPrice" not in body)
 
 
 @pytest.mark.parametrize(

@@ -346,8 +346,21 @@ async def test_an_unpaid_item_is_a_strike_goes_to_the_next_bidder_and_keeps_its_
         return (await cleo.try_to_bid(choosy["id"], 50))["code"] == "too_many_strikes" or None
 
     assert await soon(is_kept_out)
+    assert choosy["maxBuyerStrikes"] == (await cleo.get(f"/auctions/{choosy['id']}"))["maxBuyerStrikes"] == 0
     assert (await cleo.get("/users/me"))["strikes"] == 1
     assert (await ben.bid(choosy["id"], amount=60))["code"] == "leading"
+    forgiven = f"/orders/{order['id']}/lift-strike"
+    assert await refusal(cleo.post(forgiven, {"reason": "Please."})) == (403, "not_the_seller")
+    await mina.post(forgiven, {"reason": "Her bank had closed the card."})
+
+    async def is_let_in() -> bool | None:
+        return (await cleo.try_to_bid(choosy["id"], 70))["code"] == "leading" or None
+
+    async def has_none() -> bool | None:
+        return (await cleo.get("/users/me"))["strikes"] == 0 or None
+
+    assert await soon(is_let_in)
+    assert await soon(has_none)
 
     await mina.post(f"/orders/{order['id']}/second-chance", {"days": 1})
     offer = await paying.order_of(ben, auction["id"])

@@ -5,7 +5,7 @@ from typing import Any
 
 from compose.sandboxes.stripe import cards, customers, disputes
 from compose.sandboxes.stripe.charging import charge
-from compose.sandboxes.stripe.problems import Problem, no_such, unauthorised, wrong_state
+from compose.sandboxes.stripe.problems import Problem, invalid, no_such, unauthorised, wrong_state
 from compose.sandboxes.stripe.store import Body
 from compose.sandboxes.stripe.world import Call, World
 
@@ -27,6 +27,30 @@ def judge_secret(intent: Body, call: Call) -> None:
     elif not isinstance(secret, str) or not hmac.compare_digest(secret.encode(), intent["client_secret"].encode()):
         kind = intent["object"]
         raise no_such(kind, intent["id"], "intent" if kind == "payment_intent" else "id")
+
+
+def methods_wanted(given: Body) -> Body:
+    """How a new intent may be paid: automatically, or by the types that are named, of which cards alone are played here.
+
+    Raises Problem. API 2023-10-16 has both, later ones do not have `payment_method_types` any more.
+    """
+    automatic, named = given.get("automatic_payment_methods"), given.get("payment_method_types")
+    if named is None:
+        automatic = automatic or {"enabled": True}
+    elif automatic and automatic["enabled"]:
+        raise invalid(
+            "You may only specify one of these parameters: automatic_payment_methods, payment_method_types.",
+            "payment_method_types",
+        )
+    for kind in named.values() if isinstance(named, dict) else () if named is None else [named]:
+        if kind != "card":
+            raise invalid(f'The payment method type "{kind}" is invalid.', "payment_method_types")
+    return {
+        "automatic_payment_methods": {"allow_redirects": "always", **automatic}
+        if automatic and automatic["enabled"]
+        else None,
+        "payment_method_types": ["card"],
+    }
 
 
 def take_method(world: World, intent: Body, given: Body, call: Call) -> None:

@@ -49,15 +49,14 @@ def _judge(world: World, given: Body) -> None:
 
 
 def _body(given: Body) -> Body:
-    automatic = given.get("automatic_payment_methods") or {"enabled": True}
     return {
         "amount": given["amount"],
         "amount_capturable": 0,
         "amount_details": {"tip": {}},
         "amount_received": 0,
+        **attempts.methods_wanted(given),
         "application": None,
         "application_fee_amount": None,
-        "automatic_payment_methods": {"allow_redirects": "always"} | automatic if automatic["enabled"] else None,
         "canceled_at": None,
         "cancellation_reason": None,
         "capture_method": given.get("capture_method", "automatic"),
@@ -74,7 +73,6 @@ def _body(given: Body) -> Body:
         "payment_method": None,
         "payment_method_configuration_details": None,
         "payment_method_options": {"card": {"installments": None, "mandate_options": None, "network": None, "request_three_d_secure": "automatic"}},
-        "payment_method_types": ["card"],
         "payment_record": None,
         "processing": None,
         "receipt_email": given.get("receipt_email"),

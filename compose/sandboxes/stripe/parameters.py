@@ -42,7 +42,7 @@ def _put(into: dict[str, Any], path: list[str], value: str) -> None:
 def check(given: dict[str, Any], kind: type | None, *, also: frozenset[str] = frozenset()) -> dict[str, Any]:
     """The parameters with their types; raises Problem for one unknown, missing or of another type.
 
-    `kind` is a parameter type of the SDK, None for a request without parameters; `also` are names taken as text beside it.
+    `kind` is a parameter type of the SDK, None for a request without parameters; `also` are names taken as they are beside it.
     """
     texts = {name: given[name] for name in also & given.keys()}
     rest = {name: value for name, value in given.items() if name not in also}

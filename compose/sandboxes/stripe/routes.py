@@ -19,10 +19,11 @@ from compose.sandboxes.stripe.store import Body
 from compose.sandboxes.stripe.world import Call, Operation, World
 
 OF_STRIPE_JS = frozenset({"client_secret"})
+OF_2023 = frozenset({"payment_method_types"})
 
 
 class Address(NamedTuple):
-    """One address of the API; `also` are parameters beside those of the SDK's type, which Stripe.js sends."""
+    """One address of the API; `also` are parameters beside those of the SDK's type: Stripe.js sends them, or the version asked for has them."""
 
     method: str
     path: str
@@ -67,7 +68,7 @@ ADDRESSES: tuple[Address, ...] = (
     Address("GET", "/v1/payment_methods/{id}", read("payment_method"), params.PaymentMethodRetrieveParams),
     Address("POST", "/v1/payment_methods/{id}/attach", customers.attach, params.PaymentMethodAttachParams),
     Address("POST", "/v1/payment_methods/{id}/detach", customers.detach, params.PaymentMethodDetachParams),
-    Address("POST", "/v1/payment_intents", intents.create, params.PaymentIntentCreateParams),
+    Address("POST", "/v1/payment_intents", intents.create, params.PaymentIntentCreateParams, also=OF_2023),
     Address(
         "GET", "/v1/payment_intents", lists.of("payment_intent", "/v1/payment_intents"), params.PaymentIntentListParams
     ),
@@ -83,7 +84,7 @@ ADDRESSES: tuple[Address, ...] = (
     ),
     Address("POST", "/v1/payment_intents/{id}/capture", intents.capture, params.PaymentIntentCaptureParams),
     Address("POST", "/v1/payment_intents/{id}/cancel", intents.cancel, params.PaymentIntentCancelParams),
-    Address("POST", "/v1/setup_intents", setups.create, params.SetupIntentCreateParams),
+    Address("POST", "/v1/setup_intents", setups.create, params.SetupIntentCreateParams, also=OF_2023),
     Address("GET", "/v1/setup_intents", lists.of("setup_intent", "/v1/setup_intents"), params.SetupIntentListParams),
     Address("GET", "/v1/setup_intents/{id}", setups.retrieve, params.SetupIntentRetrieveParams, is_public=True),
     Address(

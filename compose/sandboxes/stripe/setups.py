@@ -13,10 +13,9 @@ def create(world: World, call: Call) -> Body:
     given = call.params
     if given.get("customer"):
         living(world, given["customer"])
-    automatic = given.get("automatic_payment_methods") or {"enabled": True}
     body: Body = {
+            **attempts.methods_wanted(given),
             "application": None,
-            "automatic_payment_methods": {"allow_redirects": "always"} | automatic if automatic["enabled"] else None,
             "cancellation_reason": None,
             "client_secret": None,
             "customer": given.get("customer"),
@@ -31,7 +30,6 @@ def create(world: World, call: Call) -> Body:
             "payment_method": None,
             "payment_method_configuration_details": None,
             "payment_method_options": {"card": {"mandate_options": None, "network": None, "request_three_d_secure": "automatic"}},
-            "payment_method_types": ["card"],
             "single_use_mandate": None,
             "status": "requires_payment_method",
             "usage": given.get("usage", "off_session"),

@@ -246,6 +246,23 @@ def test_redirects_need_an_address_to_come_back_to(stripe_standin: StripeStandin
         pay(sdk(stripe_standin), automatic_payment_methods={"enabled": True})
 
 
+def test_a_card_may_be_asked_for_by_name_and_nothing_else(stripe_standin: StripeStandin) -> None:
+    api = sdk(stripe_standin)
+
+    for made in (
+        api.payment_intents.create({"amount": 15_000, "currency": "usd", "payment_method_types": ["card"]}),
+        api.setup_intents.create({"payment_method_types": ["card"]}),
+    ):
+        assert (made.payment_method_types, made.automatic_payment_methods) == (["card"], None)
+    for wanted in (
+        {"payment_method_types": ["card", "sepa_debit"]},
+        {"payment_method_types": ["card"], "automatic_payment_methods": NO_REDIRECTS},
+    ):
+        with pytest.raises(stripe.InvalidRequestError) as refused:
+            api.payment_intents.create({"amount": 15_000, "currency": "usd", **wanted})
+        assert refused.value.param == "payment_method_types"
+
+
 def test_keys_open_what_they_are_for(stripe_standin: StripeStandin) -> None:
     made = intent(sdk(stripe_standin))
     other = intent(sdk(stripe_standin))

@@ -9,7 +9,7 @@ import pytest
 from consumers.accounts.reputation import learn
 from consumers.runtime import Incoming
 from schemas.envelope import time_ms
-from schemas.payments import OrderRated, OrderUnpaid
+from schemas.payments import OrderRated, OrderUnpaid, StrikeLifted
 from tests.consumers.accounts.clerk import Clerk
 
 pytestmark = pytest.mark.stack
@@ -76,5 +76,16 @@ async def test_a_strike_counts_once_per_order_and_for_a_year(clerk: Clerk) -> No
 
     await learnt(clerk, unpaid(one), unpaid(one))
     await learnt(clerk, unpaid(one), unpaid(order(anna, sam), at_ms=time_ms() - YEAR_MS - 1_000))
+
+    assert await clerk.pool.fetchval("SELECT strikes FROM own_profile WHERE id = $1", anna) == 1
+
+
+async def test_a_lifted_strike_counts_no_more_however_often_the_order_is_told(clerk: Clerk) -> None:
+    anna, sam = await clerk.register("anna"), await clerk.register("sam")
+    one, other = order(anna, sam), order(anna, sam)
+    lifted = told(StrikeLifted(**one, by="seller", reason="The bank had closed her card."))
+
+    await learnt(clerk, unpaid(one), lifted, unpaid(other))
+    await learnt(clerk, unpaid(one))
 
     assert await clerk.pool.fetchval("SELECT strikes FROM own_profile WHERE id = $1", anna) == 1

@@ -147,7 +147,7 @@ async def test_who_left_items_unpaid_is_kept_out_where_the_seller_says_so(talk: 
     await talk.say("CreateAuction", choosy, lamp(maxBuyerStrikes=1), by=sam)
     await talk.say("CreateAuction", open_to_all, lamp(), by=sam)
 
-    async def strikes(order: UUID, sequence: int) -> None:
+    async def told(order: UUID, sequence: int, kind: str, **more: Any) -> None:
         about = {
             "orderId": str(order),
             "auctionId": str(choosy),
@@ -155,8 +155,10 @@ async def test_who_left_items_unpaid_is_kept_out_where_the_seller_says_so(talk: 
             "sellerId": sam.id,
             "title": "Lamp",
         }
-        data = about | {"amount": 10, "currency": "USD", "unpaidAt": now()}
-        await talk.tell(PAYMENT_EVENTS, key=order, kind="OrderUnpaid", sequence=sequence, data=data)
+        await talk.tell(PAYMENT_EVENTS, key=order, kind=kind, sequence=sequence, data=about | more)
+
+    async def strikes(order: UUID, sequence: int) -> None:
+        await told(order, sequence, "OrderUnpaid", amount=10, currency="USD", unpaidAt=now())
 
     async def answered(code: str, auction: UUID = choosy) -> bool:
         return (await talk.say("PlaceBid", auction, {"amount": 1}, by=anna)).code == code
@@ -168,6 +170,8 @@ async def test_who_left_items_unpaid_is_kept_out_where_the_seller_says_so(talk: 
     await strikes(second, 1)
     await until(lambda: answered("too_many_strikes"))
     assert await answered("below_start_price", open_to_all)
+    await told(second, 2, "StrikeLifted", by="seller", reason="The bank had closed her card.")
+    await until(lambda: answered("below_start_price"))
 
 
 async def test_a_retraction_brings_back_the_leader_of_before(talk: Talk, owner: asyncpg.Connection) -> None:

@@ -117,6 +117,7 @@ async def test_the_edge_sees_an_auction_without_its_secrets(talk: Talk, edge: as
     assert (row["price_minor"], str(row["leader_id"]), row["bid_count"]) == (2050, ben.id, 3)
     assert (row["status"], row["has_reserve"], row["reserve_met"]) == ("live", True, False)
     assert (row["increments"], row["category"], row["buy_now_minor"]) == ("EBAY-US", "lamps", None)
+    assert (row["max_buyer_strikes"], row["pay_window_s"]) == (None, None)
     assert 3000 not in row.values()
     assert 50_000 not in row.values()
 

@@ -28,6 +28,7 @@ WRITTEN_TO = {
     "PaymentActionRequired": {"buyer"},
     "OrderPaid": BOTH,
     "OrderUnpaid": BOTH,
+    "StrikeLifted": {"buyer"},
     "OrderCancelled": BOTH,
     "OrderShipped": {"buyer"},
     "OrderDelivered": {"seller"},

@@ -1,6 +1,8 @@
 """Holds what payments knows of one order against what the provider knows of it."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -10,12 +12,15 @@ from tests.consumers.payments.till import Sale, Till
 
 ORDER = "SELECT state FROM payments.orders WHERE id = $1"
 
+Objects = Callable[[str], Awaitable[list[dict[str, Any]]]]
+"""The provider's newest objects of a kind."""
+
 
 async def disagreements(till: Till, sale: Sale) -> list[str]:
     """What the two do not agree on, or what is still under way; empty when all is well."""
     order = msgspec.json.decode(await till.db.fetchval(ORDER, sale.order_id), type=Order)
-    theirs = await _theirs(till, sale)
-    return [*_under_way(order), *_differing(order, theirs), *await _books(till, sale, theirs)]
+    theirs = await theirs_of(till.objects, sale.order_id)
+    return differences(order, theirs, await till.ledger(sale.order_id))
 
 
 class Theirs:
@@ -42,17 +47,26 @@ class Theirs:
         return sum(one["amount"] - one["amount_reversed"] for one in self.transfers)
 
 
-async def _theirs(till: Till, sale: Sale) -> Theirs:
-    mine = str(sale.order_id)
+async def theirs_of(objects_of: Objects, order_id: UUID) -> Theirs:
+    mine = str(order_id)
     objects: dict[str, list[dict[str, Any]]] = {
-        kind: [one for one in await till.objects(kind) if one["metadata"].get("order_id") == mine]
+        kind: [one for one in await objects_of(kind) if one["metadata"].get("order_id") == mine]
         for kind in ("payment_intent", "charge", "refund", "transfer", "transfer_reversal")
     }
     charges = {one["id"] for one in objects["charge"]}
-    objects["dispute"] = [one for one in await till.objects("dispute") if one["charge"] in charges]
+    objects["dispute"] = [one for one in await objects_of("dispute") if one["charge"] in charges]
     ids = {one["id"] for kind in objects.values() for one in kind}
-    objects["balance_transaction"] = [one for one in await till.objects("balance_transaction") if one["source"] in ids]
+    objects["balance_transaction"] = [one for one in await objects_of("balance_transaction") if one["source"] in ids]
     return Theirs(**objects)
+
+
+def differences(order: Order, theirs: Theirs, balances: dict[str, int]) -> list[str]:
+    """Of one order: what is under way, and what its state, its ledger (balance of each account) and the provider do not agree on."""
+    under_way = _under_way(order)
+    found = [*under_way, *_differing(order, theirs), *_books(theirs, balances)]
+    if not under_way and _is_even(order) and balances.get("seller", 0):
+        found.append(f"the seller's account stands at {balances['seller']}")
+    return found
 
 
 def _under_way(order: Order) -> list[str]:
@@ -68,13 +82,22 @@ def _under_way(order: Order) -> list[str]:
     return found
 
 
+def _is_even(order: Order) -> bool:
+    """Whether seller and platform should be quits: nothing held, contested or kept that was to come back."""
+    is_over = order.status in ("completed", "refunded")
+    contested = order.open_dispute is not None
+    return is_over and not contested and order.held is None and not any(one.owing for one in order.payouts)
+
+
 def _differing(order: Order, theirs: Theirs) -> list[str]:
     paid = sum(one.amount - one.reversed for one in order.payouts if one.status == "sent")
-    pairs = {
+    present = [one["status"] for one in theirs.intents if one["id"] == order.intent_id]
+    pairs: dict[str, tuple[object, object]] = {
         "captured": (order.captured, theirs.captured),
         "refunded": (order.refunded, theirs.refunded),
         "paid out": (paid, theirs.transferred),
         "intents": (min(1, len(theirs.intents)), len(theirs.intents)),
+        "its intent": ([order.payment] if order.intent_id else [], present),
         "lost disputes": (
             sum(one.kind == "card" and one.status == "lost" for one in order.disputes),
             sum(one["status"] == "lost" for one in theirs.disputes),
@@ -90,8 +113,7 @@ def _differing(order: Order, theirs: Theirs) -> list[str]:
     return found
 
 
-async def _books(till: Till, sale: Sale, theirs: Theirs) -> list[str]:
-    balances = await till.ledger(sale.order_id)
+def _books(theirs: Theirs, balances: dict[str, int]) -> list[str]:
     net = sum(one["net"] for one in theirs.movements)
     found = [f"the ledger's sum is {sum(balances.values())}"] if sum(balances.values()) else []
     if balances.get("provider", 0) != net:

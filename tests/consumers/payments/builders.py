@@ -5,8 +5,7 @@ from uuid import UUID
 
 from consumers.payments.decide import decide
 from consumers.payments.facts import Asked, Decided, Facts, after
-from consumers.payments.order import Order, Told
-from consumers.payments.paying import instant
+from consumers.payments.order import Order, Told, instant
 from schemas import payments as said
 from schemas.envelope import Actor, Wire
 from schemas.money import Minor

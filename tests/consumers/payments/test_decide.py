@@ -279,6 +279,27 @@ def test_the_buyer_is_reminded_twice_and_then_it_is_over() -> None:
     assert story.told == ["OrderCreated", "PaymentReminded", "PaymentReminded", "OrderUnpaid"]
 
 
+@pytest.mark.parametrize(("actor", "by"), [(MINA, "seller"), (ADMIN, "platform")])
+def test_the_seller_forgives_or_an_admin_lifts_a_strike_once(actor: Actor, by: str) -> None:
+    story = unpaid()
+    forgiven = said.LiftStrike(reason="The bank had closed his card.")
+
+    story.step(forgiven, actor)
+
+    told = story.happened[-1].event
+    assert isinstance(told, said.StrikeLifted)
+    assert (told.by, str(told.buyer_id), story.now.status) == (by, ANNA.id, "unpaid")
+    assert story.ask(forgiven, ADMIN).code == "already_lifted"
+
+
+def test_nobody_else_lifts_a_strike_and_nothing_else_is_one() -> None:
+    forgiven = said.LiftStrike(reason="Please.")
+
+    assert [unpaid().ask(forgiven, actor).code for actor in (ANNA, EVE)] == ["not_the_seller", "not_the_seller"]
+    for state in EVERY_STATE.keys() - {"unpaid"}:
+        assert EVERY_STATE[state]().ask(forgiven, MINA).code == "wrong_state"
+
+
 def test_consent_lets_us_charge_at_once() -> None:
     story = Story()
     story.facts = Facts(saved_method="pm_1", methods=frozenset({"pm_1"}), automatic=True)
@@ -454,6 +475,22 @@ def test_each_side_rates_once_and_only_what_arrived() -> None:
 
     assert (story.now.buyer_stars, story.now.seller_stars) == (5, 4)
     assert story.ask(said.RateOrder(stars=1), ANNA).code == "already_rated"
+
+
+def test_a_seller_who_is_never_onboarded_is_rated_all_the_same() -> None:
+    story = EVERY_STATE["delivered"]()
+
+    story.step(said.RateOrder(stars=1), ANNA).step(said.RateOrder(stars=5), MINA)
+
+    assert story.now.status == "delivered"
+    assert (story.now.buyer_stars, story.now.seller_stars) == (1, 5)
+
+
+@pytest.mark.parametrize("state", sorted(EVERY_STATE.keys() - {"delivered", "completed"}))
+def test_what_did_not_arrive_or_is_contested_or_went_back_is_not_rated(state: str) -> None:
+    decided = EVERY_STATE[state]().ask(said.RateOrder(stars=1), ANNA)
+
+    assert (decided.outcome, decided.code) == ("refused", "not_completed")
 
 
 @pytest.mark.parametrize(

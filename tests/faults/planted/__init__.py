@@ -10,7 +10,8 @@ import importlib.util
 import os
 import runpy
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import CodeType, ModuleType
 from typing import NamedTuple
 
@@ -43,6 +44,28 @@ def run(*changes: Change, program: str = "consumers.bids") -> None:
     sys.meta_path.insert(0, _Planter(changes))
     _rename(os.environ[PREFIX_VARIABLE])
     runpy.run_module(program, run_name="__main__", alter_sys=True)
+
+
+@contextmanager
+def planted(*changes: Change, anew: tuple[str, ...]) -> Iterator[None]:
+    """While it lasts, whoever imports a module of the packages `anew` gets one of this process's own, with its source changed."""
+    before = _taken_out(anew)
+    planter = _Planter(changes)
+    sys.meta_path.insert(0, planter)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(planter)
+        _taken_out(anew)
+        for name, module in before.items():
+            sys.modules[name] = module
+            parent, _, last = name.rpartition(".")
+            setattr(sys.modules[parent], last, module)
+
+
+def _taken_out(packages: tuple[str, ...]) -> dict[str, ModuleType]:
+    names = [one for one in sys.modules if one.startswith(packages)]
+    return {name: sys.modules.pop(name) for name in sorted(names)}
 
 
 def _rename(prefix: str) -> None:
