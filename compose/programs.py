@@ -108,7 +108,7 @@ PROGRAMS: tuple[Program, ...] = (
         ("s3", "postgres"),
     ),
     Program("clock", "process", "says when time is up", "producers.clock", ("topics", *SERVERS), scalable=True),
-    Program("live", "process", "WebSocket", "edge_api.live", ("topics", *SERVERS), people=True, nice=FOLLOWS),
+    Program("live", "process", "WebSocket", "edge_api.live", ("topics", *SERVERS), people=True),
     Program("edge", "process", "HTTP", "edge_api", ("topics", *SERVERS), people=True),
 )
 

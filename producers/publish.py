@@ -13,9 +13,9 @@ from asyncpg.pgproto import pgproto
 from producers.outbox import Headers, Outbox, Record
 from schemas import envelope
 
-EVENTS_GATHERED_S = 0.02
+EVENTS_GATHERED_S = 0.01
 """So long events wait for others: a reply does not compete with them for the broker, and at hundreds of bids a second whoever
-reads them wakes up a fraction as often. Less than a frame of a film: nobody who watches sees it."""
+reads them wakes up a fraction as often."""
 
 RECORD_BYTES_MAX = 900_000
 """The largest event: the broker takes 1 MiB, headers and batch header included."""

@@ -8,8 +8,6 @@ import pytest
 from tests.compose.sandboxes.stripe_standin import StripeStandin, running
 from tests.faults.planted import Change, planted
 
-pytestmark = pytest.mark.quick
-
 ANEW = ("consumers.payments", "tests.consumers.payments.", "tests.faults.planted.office")
 
 PLANTED: dict[str, tuple[tuple[Change, ...], str]] = {
