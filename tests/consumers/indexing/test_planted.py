@@ -158,7 +158,7 @@ def plant(patch: pytest.MonkeyPatch, bug: Plant) -> None:
         assert there.count(bug.old) == 1
         patch.setattr(holder, last, there.replace(bug.old, bug.new))
         return
-    function = there.fget if isinstance(there, property) else there
+    function: Any = there.fget if isinstance(there, property) else there
     text = inspect.getsource(function)
     assert text.count(bug.old) == 1
     whole = inspect.getsource(importlib.import_module(module)).replace(text, text.replace(bug.old, bug.new))
