@@ -2,9 +2,9 @@
 
 DROP VIEW IF EXISTS hidden_view;
 
--- Bounded, since a query takes so many terms (Elasticsearch 65,536): whoever is not among the latest is long hidden in the index.
+-- Bounded, since every question names them: whoever is not among the latest has long been hidden in the index.
 CREATE VIEW hidden_view AS
-    SELECT user_id FROM hidden ORDER BY since DESC LIMIT 10000;
+    SELECT user_id FROM hidden ORDER BY since DESC LIMIT 2000;
 
 GRANT USAGE ON SCHEMA indexing TO edge;
 GRANT SELECT ON hidden_view TO edge;
