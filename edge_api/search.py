@@ -1,7 +1,6 @@
 """Searching people, what a text may become, and what was opened: /users/search and /search/*."""
 
 import time
-from collections.abc import Collection
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -89,14 +88,14 @@ async def suggest(request: Request, _: MaybeSignedIn, asked: Annotated[SuggestAs
     return json_response({"items": _completions(found, await index.hidden.people())[: asked.limit]})
 
 
-def _completions(found: Found, hidden: Collection[str]) -> list[dict[str, Any]]:
+def _completions(found: Found, hidden: frozenset[str]) -> list[dict[str, Any]]:
     """What begins as it was typed before what nearly does; no text twice. Completions know no filter, so it is here."""
     options = [
         option["_source"]
         for name in ("begun", "nearly")
         for entry in found["suggest"][name]
         for option in entry["options"]
-        if not {option["_source"]["id"], option["_source"].get("seller", {}).get("id")} & set(hidden)
+        if not {option["_source"]["id"], option["_source"].get("seller", {}).get("id")} & hidden
     ]
     by_text: dict[str, dict[str, Any]] = {}
     for source in options:
