@@ -71,7 +71,7 @@ class Filters(NamedTuple):
 
 
 async def listed(edge: Edge, filters: Filters, past: tuple[datetime, UUID] | None, limit: int) -> list[asyncpg.Record]:
-    """Auctions by their end: of those to come the next first, of those over the latest first."""
+    """Auctions by their end: of those to come the next first, of those over the latest first. None of who is suspended or erased."""
     is_over = filters.status in ("ended", "cancelled")
     args: list[Any] = [limit]
     # Written out for live ones: only so is the index of open auctions used.
@@ -79,6 +79,7 @@ async def listed(edge: Edge, filters: Filters, past: tuple[datetime, UUID] | Non
     if filters.status != "live":
         args.append(filters.status)
         conditions = ["status = $2"]
+    conditions.append("NOT seller_suspended")
     for condition, value in (
         ("seller_id = ${}", filters.seller),
         ("category = ${}", filters.category),

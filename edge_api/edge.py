@@ -18,6 +18,7 @@ from compose.settings import Settings
 from edge_api.admission import Admission
 from edge_api.cdn import Cdn
 from edge_api.outage import AWAY
+from edge_api.search_hidden import Hidden
 from edge_api.search_index import SearchIndex
 from edge_api.storage import Storage
 from edge_api.tokens import RefreshTokens, Tokens
@@ -47,7 +48,7 @@ class Edge:
         self.settings = settings
         self.redis = redis_of(settings)
         self.commands = Commands(settings, self.redis, fatal=fatal)
-        self.search = SearchIndex(settings)
+        self.search = SearchIndex(settings, Hidden(self.rows))
         self.activity = Activity(settings.kafka_bootstrap)
         self.admission = Admission(self.redis, settings)
         self.tokens = Tokens(settings)

@@ -33,7 +33,7 @@ CLOCKS_DIFFER_S = 60
 async def people(request: Request, _: MaybeSignedIn, asked: Annotated[PeopleAsked, Query()]) -> Response:
     """By username: the same, one that begins so, or nearly so; nobody who is suspended or has left."""
     edge = edge_of(request)
-    place = search_cursor.read(asked, asked.cursor, edge.keyed)
+    place = search_cursor.read(asked, asked.cursor, edge.keyed, time_ms())
     found, here = await _page_of_people(edge, asked, place)
     hits = found["hits"]["hits"]
     profiles = await people_views.profiles(edge, [UUID(hit["_id"]) for hit in hits[: asked.limit]])
@@ -83,17 +83,19 @@ async def suggest(request: Request, _: MaybeSignedIn, asked: Annotated[SuggestAs
     """While typing: titles of auctions that can be bid on and names of people that begin so; misspelt beginnings, too."""
     if not search_words.words_of(asked.q):
         return json_response({"items": []})
-    found = await edge_of(request).search.ask("auctions,users", search_query.suggestions(asked.q, limit=asked.limit))
-    return json_response({"items": _completions(found)[: asked.limit]})
+    index = edge_of(request).search
+    found = await index.ask("auctions,users", search_query.suggestions(asked.q, limit=asked.limit))
+    return json_response({"items": _completions(found, await index.hidden.people())[: asked.limit]})
 
 
-def _completions(found: Found) -> list[dict[str, Any]]:
-    """What begins as it was typed before what nearly does; no text twice."""
+def _completions(found: Found, hidden: frozenset[str]) -> list[dict[str, Any]]:
+    """What begins as it was typed before what nearly does; no text twice. Completions know no filter, so it is here."""
     options = [
         option["_source"]
         for name in ("begun", "nearly")
         for entry in found["suggest"][name]
         for option in entry["options"]
+        if not {option["_source"]["id"], option["_source"].get("seller", {}).get("id")} & hidden
     ]
     by_text: dict[str, dict[str, Any]] = {}
     for source in options:

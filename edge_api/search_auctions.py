@@ -36,7 +36,7 @@ log = structlog.get_logger("search")
 async def searched(request: Request, asked: AuctionsAsked, caller: Caller | None) -> Response:
     """A page of what was found; raises Problem 422 for a bad cursor, 410 for an old one, 503 while the index is away."""
     edge = edge_of(request)
-    place = search_cursor.read(asked, asked.cursor, edge.keyed)
+    place = search_cursor.read(asked, asked.cursor, edge.keyed, time_ms())
     at_ms = time_ms() if place is None else place.at_ms
     found, here = await _page(edge, asked, place, at_ms)
     hits = found["hits"]["hits"]

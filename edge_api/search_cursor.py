@@ -10,11 +10,13 @@ import msgspec
 
 from edge_api.problems import Problem, invalid
 from edge_api.search_asked import Asked
-from edge_api.search_index import Found
+from edge_api.search_index import Found, expired
 from schemas.envelope import canonical
 
 SIGNATURE = 16
 PAGES_MAX = 500
+AGE_MS_MAX = 1_800_000
+"""A search is not paged through for longer: its moment holds what the index has long let go, and whom it has hidden since."""
 
 Key = Callable[[bytes], bytes]
 """A keyed hash."""
@@ -56,8 +58,8 @@ def write(place: Place, asked: Asked, key: Key) -> str | None:
     return base64.urlsafe_b64encode(_signature(content, asked, key) + content).rstrip(b"=").decode()
 
 
-def read(asked: Asked, cursor: str | None, key: Key) -> Place | None:
-    """The place that a cursor names, None without one; raises Problem 422."""
+def read(asked: Asked, cursor: str | None, key: Key, now_ms: int) -> Place | None:
+    """The place that a cursor names, None without one; raises Problem 422 for what is none, 410 for an old one."""
     if cursor is None:
         return None
     try:
@@ -67,7 +69,10 @@ def read(asked: Asked, cursor: str | None, key: Key) -> Place | None:
     content = signed[SIGNATURE:]
     if not hmac.compare_digest(signed[:SIGNATURE], _signature(content, asked, key)):
         raise _no_cursor()
-    return msgspec.json.decode(content, type=Place)
+    place = msgspec.json.decode(content, type=Place)
+    if now_ms - place.at_ms > AGE_MS_MAX:
+        raise expired()
+    return place
 
 
 def _signature(content: bytes, asked: Asked, key: Key) -> bytes:

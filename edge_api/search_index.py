@@ -16,6 +16,7 @@ from elasticsearch import ApiError, AsyncElasticsearch, NotFoundError, Transport
 
 from compose.settings import Settings
 from edge_api.problems import Problem, unavailable
+from edge_api.search_hidden import Hidden, without
 from edge_api.search_query import Body
 
 Kind = Literal["auctions", "users"]
@@ -48,10 +49,11 @@ class Moment:
 
 
 class SearchIndex:
-    """Asks the aliases `auctions` and `users`; writes nothing."""
+    """Asks the aliases `auctions` and `users`, always without who is hidden; writes nothing."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, hidden: Hidden) -> None:
         """Make what needs no connection."""
+        self.hidden = hidden
         # It would write a line for each request.
         logging.getLogger("elastic_transport").setLevel(logging.WARNING)
         self._client = AsyncElasticsearch(
@@ -101,12 +103,12 @@ class SearchIndex:
             try:
                 return await self._search(body, pit)
             except NotFoundError:
-                raise Problem("cursor_expired", "The list was left too long; ask for its first page again.") from None
+                raise expired() from None
 
     async def ask(self, kinds: str, body: Body) -> Found:
         """A question of one answer, of the newest state; raises Problem 503."""
         async with self._bounded():
-            answer = await self._client.search(index=kinds, body=body)
+            answer = await self._client.search(index=kinds, body=without(body, await self.hidden.people()))
             return dict(answer.body)
 
     async def has_stems(self) -> bool:
@@ -119,7 +121,8 @@ class SearchIndex:
         return self._stems
 
     async def _search(self, body: Body, pit: str) -> Found:
-        answer = await self._client.search(body={**body, "pit": {"id": pit, "keep_alive": KEPT}})
+        asked = without(body, await self.hidden.people())
+        answer = await self._client.search(body={**asked, "pit": {"id": pit, "keep_alive": KEPT}})
         if answer["_shards"]["failed"]:
             raise unavailable("A part of the index does not answer for the moment.")
         return dict(answer.body)
@@ -170,3 +173,8 @@ class SearchIndex:
             raise unavailable("The search is not available for the moment.") from None
         finally:
             self._in_flight -= 1
+
+
+def expired() -> Problem:
+    """410: the moment that a cursor names is over."""
+    return Problem("cursor_expired", "The list was left too long; ask for its first page again.")

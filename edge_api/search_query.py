@@ -133,7 +133,7 @@ def suggestions(text: str, *, limit: int) -> Body:
     near = {"fuzziness": "AUTO", "prefix_length": 1, "unicode_aware": True}
     return {
         "size": 0,
-        "_source": ["id", "title", "username"],
+        "_source": ["id", "title", "username", "seller.id"],
         "suggest": {
             name: {
                 "prefix": folded,

@@ -44,7 +44,8 @@ SELECT a.id,
        l.max_buyer_strikes,
        l.pay_window_s,
        a.seq,
-       a.public_seq
+       a.public_seq,
+       EXISTS (SELECT FROM standing s WHERE s.user_id = l.seller_id AND s.suspended) AS seller_suspended
   FROM auction a
   JOIN listing l ON l.auction_id = a.id;
 

@@ -8,9 +8,9 @@ import msgspec
 
 from consumers.indexing import store
 from consumers.indexing.mapping import Kind
-from consumers.indexing.project import Auction, Person, fold_auction, fold_person
+from consumers.indexing.project import Auction, Person, fold_auction, fold_person, hides
 from consumers.indexing.said import told_at
-from consumers.runtime import Database, Incoming, Verdict
+from consumers.runtime import Database, Incoming, Verdict, Write
 
 _auctions = msgspec.json.Decoder(Auction)
 _people = msgspec.json.Decoder(Person)
@@ -79,4 +79,13 @@ class Learner:
         known = [known_of(states[key], event) for key, event in changed.items()]
         if known:
             self._wake()
-        return Verdict(writes=store.keep(self._kind, known, window_ms=self._window_ms))
+        writes = store.keep(self._kind, known, window_ms=self._window_ms)
+        return Verdict(writes=[*writes, *_hiding({key: states[key] for key in changed})])
+
+
+def _hiding(changed: Mapping[UUID, Auction | Person]) -> list[Write]:
+    """At once, beside what is written anew one after the other: whom searches leave out, and whom no longer."""
+    people = {key: hides(state) for key, state in changed.items() if isinstance(state, Person)}
+    return store.hide([key for key, hidden in people.items() if hidden]) + store.show(
+        [key for key, hidden in people.items() if not hidden]
+    )

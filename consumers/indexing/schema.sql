@@ -28,6 +28,12 @@ CREATE TABLE IF NOT EXISTS due (
 
 CREATE INDEX IF NOT EXISTS due_at ON due (at) WHERE at IS NOT NULL;
 
+-- Who was suspended or erased of late: searches leave out what they sell before its documents are written anew.
+CREATE TABLE IF NOT EXISTS hidden (
+    user_id uuid PRIMARY KEY,
+    since   timestamptz NOT NULL DEFAULT now()
+);
+
 -- Indices that a rebuild fills: what is written goes there too.
 CREATE TABLE IF NOT EXISTS filling (
     kind       text PRIMARY KEY,

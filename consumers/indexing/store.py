@@ -190,16 +190,51 @@ async def refused(db: Database, claimed: Claimed, reason: str) -> None:
 
 
 SELLERS_CHANGED = f"""
-    UPDATE due SET marks = marks + 1, at = least(at, now())
-     WHERE (kind, id) IN (SELECT u.kind, u.id FROM document d JOIN due u USING (kind, id)
-                           WHERE d.seller_id = ANY($1) ORDER BY u.kind, u.id FOR UPDATE OF u)
-       AND {_NOT_DURABLE}
+    WITH locked AS (SELECT u.kind, u.id FROM document d JOIN due u USING (kind, id)
+                     WHERE d.seller_id = ANY($1) ORDER BY u.kind, u.id FOR UPDATE OF u),
+         placed AS (SELECT kind, id, row_number() OVER () AS place FROM locked)
+    UPDATE due d SET marks = d.marks + 1, at = least(d.at, now() + p.place * interval '1 second' / $2)
+      FROM placed p WHERE d.kind = p.kind AND d.id = p.id AND {_NOT_DURABLE}
 """  # noqa: S608
 
 
-async def sellers_changed(db: Database, seller_ids: Sequence[UUID]) -> None:
-    """What these people sell is to be written anew."""
-    await db.execute(SELLERS_CHANGED, list(seller_ids))
+async def sellers_changed(db: Database, seller_ids: Sequence[UUID], *, per_s: int) -> None:
+    """What these people sell is to be written anew, so many a second: what others do meanwhile waits for none of it."""
+    await db.execute(SELLERS_CHANGED, list(seller_ids), per_s)
+
+
+HIDE = """
+    INSERT INTO hidden (user_id) SELECT unnest($1::uuid[]) ON CONFLICT (user_id) DO NOTHING
+"""
+
+
+def hide(people: Collection[UUID]) -> list[Write]:
+    """The writes by which searches leave these people and what they sell out."""
+    return [Write(HIDE, [(sorted(people),)])] if people else []
+
+
+SHOW = """
+    DELETE FROM hidden WHERE user_id = ANY($1)
+"""
+
+
+def show(people: Collection[UUID]) -> list[Write]:
+    """The writes by which searches no longer leave these people out."""
+    return [Write(SHOW, [(sorted(people),)])] if people else []
+
+
+HIDDEN_IN_THE_INDEX = """
+    DELETE FROM hidden h
+     WHERE since < now() - $1 * interval '1 second'
+       AND NOT EXISTS (SELECT FROM due WHERE kind = 'users' AND id = h.user_id AND at IS NOT NULL)
+       AND NOT EXISTS (SELECT FROM document d JOIN due u USING (kind, id)
+                        WHERE d.seller_id = h.user_id AND u.at IS NOT NULL)
+"""
+
+
+async def forget_hidden(db: Database, *, after_s: float) -> None:
+    """Searches need no longer leave out whom the index hides, with all that they sell, for so long."""
+    await db.execute(HIDDEN_IN_THE_INDEX, after_s)
 
 
 FOUNDING = """

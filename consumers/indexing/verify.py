@@ -37,6 +37,11 @@ USERS: Final = """
       FROM accounts.account a WHERE {which} ORDER BY a.id LIMIT $2
 """
 
+KNOWN: Final = {
+    "auctions": "SELECT id FROM bids.auction WHERE status NOT IN ('draft', 'discarded') AND id = ANY($1)",
+    "users": "SELECT id FROM accounts.account WHERE id = ANY($1)",
+}
+
 _TRUTH: Final = {"auctions": AUCTIONS, "users": USERS}
 
 
@@ -96,7 +101,7 @@ class Comparison:
         async for rows in self._pages():
             found += await self._compare(rows)
         async for ids in self._in_the_index():
-            known = {row["id"] for row in await self._rows("a.id = ANY($1)", ids)}
+            known = {row["id"] for row in await self._db.fetch(KNOWN[self._kind], ids)}
             for unknown in [one for one in ids if one not in known]:
                 self._report(f"{self._kind} {unknown}: in the index, but there is no such thing")
                 found += 1

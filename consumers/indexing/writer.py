@@ -42,6 +42,10 @@ MOST, LEAST = 1_000, 10
 LEASE_S: Final = 30.0
 """Longer than a request may take (gateway.ANSWERS_WITHIN_S); what a slow one and the next holder both write, stands once."""
 REPORT_EVERY_S: Final = 5.0
+SPREAD_PER_S: Final = 2_000
+"""Documents that a seller's change makes due within a second: about what the index takes, so that nothing else waits long."""
+HIDDEN_FOR_S: Final = 3_600.0
+"""Longer than a cursor of a search is good for (edge_api.search_cursor): its pages are as the index was."""
 ACTIVE_S: Final = 1.0
 LOOK_ACTIVE_S, LOOK_IDLE_S = 0.01, 0.25
 """How often it looks for due documents within ACTIVE_S of an event, and when nothing happens."""
@@ -143,7 +147,7 @@ class Writer:
         people = [one.id for one in claimed if one.kind == "users"]
         if people:
             # Not when the person's event is learnt: an auction that is committed at the same moment would be missed.
-            await store.sellers_changed(db, people)
+            await store.sellers_changed(db, people, per_s=SPREAD_PER_S)
         facts = await store.read(db, [one.kind for one in claimed], [one.id for one in claimed])
         filling = await store.filling(db)
         shown, outcomes = _made(claimed, facts)
@@ -193,6 +197,7 @@ class Writer:
         while True:
             try:
                 due, oldest_s = await store.backlog(db)
+                await store.forget_hidden(db, after_s=HIDDEN_FOR_S)
             except Exception as error:
                 if not is_outage(error):
                     raise

@@ -185,8 +185,8 @@ def test_a_cursor_is_good_for_its_own_question_only() -> None:
     assert good is not None
     others_key = search_cursor.write(place, asked, lambda data: _key(b"other" + data))
     assert others_key is not None
-    assert search_cursor.read(asked, good, _key) == place
-    assert search_cursor.read(asked.model_copy(update={"limit": 5, "highlights": False}), good, _key) == place
+    assert search_cursor.read(asked, good, _key, AT_MS) == place
+    assert search_cursor.read(asked.model_copy(update={"limit": 5, "highlights": False}), good, _key, AT_MS) == place
     forged = good[:-6] + ("A" if good[-6] != "A" else "B") + good[-5:]
     for other, text in (
         (AuctionsAsked(q="camera", status=["live"]), good),
@@ -198,7 +198,7 @@ def test_a_cursor_is_good_for_its_own_question_only() -> None:
         (asked, ""),
     ):
         with pytest.raises(Problem) as refusal:
-            search_cursor.read(other, text, _key)
+            search_cursor.read(other, text, _key, AT_MS)
         assert refusal.value.errors[0].field == "cursor"
 
 

@@ -122,6 +122,7 @@ TOO_MANY = (
 
 async def test_a_slow_index_fills_no_edge(stack: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search_index, "IN_FLIGHT_MAX", 8)
+    monkeypatch.setattr(search_index, "ANSWER_S", 1.0)
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()

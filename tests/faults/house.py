@@ -90,9 +90,14 @@ class House:
         assert pid, f"{name} does not run"
         return pid
 
+    def process(self, name: str) -> psutil.Process:
+        """What does a program's work: Elasticsearch is the child of what starts it."""
+        process = psutil.Process(self.pid(name))
+        return [*process.children(), process][0] if name == "elasticsearch" else process
+
     def send(self, name: str, number: signal.Signals) -> int:
         """Send a signal to a program's process and return its id; a killed PostgreSQL leaves no child behind."""
-        process = psutil.Process(self.pid(name))
+        process = self.process(name)
         process.send_signal(number)
         return process.pid
 

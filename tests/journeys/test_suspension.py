@@ -105,6 +105,24 @@ async def test_a_suspended_account_may_do_nothing_anywhere_until_it_is_reinstate
     assert await found(may_bid)
 
 
+async def test_what_a_suspended_seller_offers_leaves_the_list_within_two_seconds_and_comes_back(
+    people: NewPeople, stack: Settings
+) -> None:
+    ada = await admin_of(people, stack)
+    mina, ben = await people("mina", "ben", sellers=1)
+    auction = await offer(mina)
+
+    async def listed(times: int) -> bool | None:
+        shown = (await ben.get(f"/auctions?seller={mina.user_id}"))["items"]
+        return [one["id"] for one in shown] == [auction] * times or None
+
+    assert await found(lambda: listed(1))
+    await ada.post(f"/users/{mina.user_id}/suspend", {"reason": "never ships"})
+    assert await asyncio.wait_for(found(lambda: listed(0)), 2)
+    await ada.post(f"/users/{mina.user_id}/reinstate", {"reason": "has shipped"})
+    assert await found(lambda: listed(1))
+
+
 async def test_nobody_but_an_admin_suspends_and_no_admin_himself(people: NewPeople, stack: Settings) -> None:
     ada = await admin_of(people, stack)
     anna, ben = await people("anna", "ben")

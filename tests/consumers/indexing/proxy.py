@@ -19,7 +19,11 @@ class Proxy:
         self._behind = behind
         self.url = ""
         self.mood = "open"
-        """`open`, `busy` (429), `busy-items` (429 for each document), `slow` (no answer in time), `broken` (503)."""
+        """`open`, `busy` (429), `busy-items` (429 for each document), `slow` (no answer in time), `broken` (503), `held`."""
+        self.let_go = asyncio.Event()
+        """What a request waits for that comes while the mood is `held`, even when its sender is gone."""
+        self.held = self.late = 0
+        """So many such requests came, and so many reached the server."""
         self.writes: Counter[str] = Counter()
         self.bulks: list[int] = []
 
@@ -33,11 +37,16 @@ class Proxy:
                 return _refusal(429, "es_rejected_execution_exception")
             if self.mood == "broken":
                 return _refusal(503, "cluster_block_exception")
+        is_held = bulk and self.mood == "held"
+        if is_held:
+            self.held += 1
+            await self.let_go.wait()
         async with ClientSession(self._behind) as session:
             headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP}
             async with session.request(request.method, str(request.rel_url), data=body, headers=headers) as answer:
                 said = await answer.read()
                 kept = {name: value for name, value in answer.headers.items() if name.lower() not in HOP_BY_HOP}
+        self.late += is_held
         if bulk and self.mood == "slow":
             await asyncio.sleep(1)
         if bulk and self.mood == "busy-items":

@@ -80,7 +80,7 @@ class Shelf:
         self.proxy.mood = "open"
         self.proxy.writes.clear()
         self.proxy.bulks.clear()
-        await self.db.execute("TRUNCATE document, due, filling, replayed")
+        await self.db.execute("TRUNCATE document, due, hidden, filling, replayed")
         gone = [{"delete": {"_index": kind, "_id": str(key)}} for kind, key in self._ids]
         self._ids.clear()
         if gone:

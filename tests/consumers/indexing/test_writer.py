@@ -161,6 +161,7 @@ async def test_a_change_during_a_write_is_written_afterwards(shelf: Shelf) -> No
     await store.done(shelf.db, [claimed], [None], window_ms=WINDOW_MS)
 
     due_at = await shelf.db.fetchval("SELECT at FROM due")
+    assert due_at is not None
     assert due_at >= claimed.claimed_at + timedelta(milliseconds=WINDOW_MS)
     await shelf.all_at_once()
     await shelf.writer().flush(shelf.db)
@@ -173,10 +174,28 @@ async def test_what_a_dead_writer_held_is_written_by_another_when_its_lease_is_o
     assert len(await store.claim(shelf.db, 10, lease_s=60)) == 1
     assert await shelf.writer().flush(shelf.db) == 0
 
-    await shelf.all_at_once()
+    await shelf.db.execute("UPDATE due SET leased_until = now()")
 
     assert await shelf.writer().flush(shelf.db) == 1
     assert await price(shelf, leica) == 100_00
+
+
+async def test_a_request_of_a_dead_writer_that_arrives_late_moves_nothing_back(shelf: Shelf) -> None:
+    leica = shelf.new_id()
+    await shelf.tell_auction(leica, (1, created()))
+    shelf.proxy.mood = "held"
+    dies = asyncio.create_task(shelf.writer().flush(shelf.db))
+    await until(lambda: _true(shelf.proxy.held == 1))
+    dies.cancel()
+    shelf.proxy.mood = "open"
+    await shelf.tell_auction(leica, (2, bid("110.00", 1)))
+    await shelf.all_at_once()
+    assert await shelf.writer().flush(shelf.db) == 1
+
+    shelf.proxy.let_go.set()
+    await until(lambda: _true(shelf.proxy.late == 1))
+
+    assert await price(shelf, leica) == 110_00
 
 
 async def test_a_scheduled_auction_changes_at_once_and_becomes_live_by_itself(shelf: Shelf) -> None:
@@ -222,6 +241,50 @@ async def test_what_a_suspended_seller_offers_is_hidden_and_comes_back(shelf: Sh
         assert await hidden() == {True}
         await shelf.tell_person(mina, (3, said.UserReinstated()))
         assert await hidden() == {False}
+
+
+async def test_searches_are_told_at_once_whom_to_leave_out_until_the_index_has_hidden_all_of_theirs(
+    shelf: Shelf,
+) -> None:
+    mina, anna, leica = shelf.new_id(), shelf.new_id(), shelf.new_id()
+    await shelf.tell("users", [(mina, (1, registered("mina"))), (anna, (1, registered("anna")))])
+    await shelf.tell_auction(leica, (1, created(seller_id=str(mina))))
+
+    async def left_out() -> set[UUID]:
+        return {row["user_id"] for row in await shelf.db.fetch("SELECT user_id FROM hidden_view")}
+
+    assert await left_out() == set()
+    await shelf.tell("users", [(mina, (2, said.UserSuspended())), (anna, (2, said.UserErased()))])
+    assert await left_out() == {mina, anna}
+    await shelf.tell_person(mina, (3, said.UserReinstated()))
+    assert await left_out() == {anna}
+    await shelf.tell_person(mina, (4, said.UserSuspended()))
+
+    await store.forget_hidden(shelf.db, after_s=0)
+    assert await left_out() == {mina, anna}
+    await shelf.all_at_once()
+    await shelf.writer().flush(shelf.db)
+    await store.forget_hidden(shelf.db, after_s=0)
+    assert await left_out() == {mina}
+    while await shelf.due():
+        await shelf.all_at_once()
+        await shelf.writer().flush(shelf.db)
+    await store.forget_hidden(shelf.db, after_s=60)
+    assert await left_out() == {mina}
+    await store.forget_hidden(shelf.db, after_s=0)
+    assert await left_out() == set()
+
+
+async def test_a_rebuild_takes_nothing_back_that_a_worker_has_learnt_meanwhile(shelf: Shelf) -> None:
+    leica = shelf.new_id()
+    await shelf.tell_auction(leica, (1, created()))
+    [row] = await shelf.db.fetch("SELECT id, seller_id, state, version, src_partition, src_offset FROM document")
+    await shelf.tell_auction(leica, (2, bid("110.00", 1)))
+
+    await store.keep_at_least(shelf.db, "auctions", [store.Known(*row)])
+
+    await shelf.writer().flush(shelf.db)
+    assert await price(shelf, leica) == 110_00
 
 
 @pytest.mark.parametrize("mood", ["busy", "busy-items", "broken"])
