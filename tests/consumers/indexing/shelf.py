@@ -33,13 +33,14 @@ class Shelf:
         """Take the database, and the way to Elasticsearch."""
         self.settings, self.db, self.proxy, self.index = settings, db, proxy, index
         self.burials = Burials(settings.kafka_bootstrap)
+        self.window_ms = WINDOW_MS
         self.source = (0, 0)
         """Partition and offset that events are said to come from."""
         self._ids: set[tuple[Kind, UUID]] = set()
 
     def writer(self) -> Writer:
         """One of any number that write."""
-        return Writer(self.index, self.burials, window_ms=WINDOW_MS)
+        return Writer(self.index, self.burials, window_ms=self.window_ms)
 
     def new_id(self) -> UUID:
         """An id that nobody else has."""
@@ -49,7 +50,7 @@ class Shelf:
         """Have one batch of events learnt, as the runtime does."""
         batch = [incoming(key, one, self.source, redriven=redriven) for key, one in told]
         self._ids |= {(kind, event.aggregate) for event in batch}
-        verdict = await Learner(kind, window_ms=WINDOW_MS, wake=lambda: None).decide(batch, {}, self.db)
+        verdict = await Learner(kind, window_ms=self.window_ms, wake=lambda: None).decide(batch, {}, self.db)
         for write in verdict.writes:
             await self.db.executemany(write.sql, write.rows)
 

@@ -133,6 +133,8 @@ def story(people: list[UUID], auctions: list[UUID]) -> list[tuple[Kind, tuple[UU
 
 
 async def test_a_hot_auction_is_written_once_per_window_whatever_the_bids(shelf: Shelf) -> None:
+    # Far longer than a write takes on the busiest machine, so that it is the window that holds writes off.
+    shelf.window_ms = 1_000
     leica = shelf.new_id()
     await shelf.tell_auction(leica, (1, created()))
     loop = asyncio.get_running_loop()
@@ -140,7 +142,7 @@ async def test_a_hot_auction_is_written_once_per_window_whatever_the_bids(shelf:
     async with writing(shelf, writers=2):
         began = loop.time()
         count = 0
-        while loop.time() - began < 4 * WINDOW_MS / 1000:
+        while loop.time() - began < 2.0:
             count += 1
             await shelf.tell_auction(leica, (count + 1, bid(f"{100 + count}.00", count)))
             await asyncio.sleep(0.002)
@@ -148,7 +150,7 @@ async def test_a_hot_auction_is_written_once_per_window_whatever_the_bids(shelf:
         await written(shelf)
 
     assert count > 15
-    assert shelf.proxy.writes[str(leica)] <= seconds / (WINDOW_MS / 1000) + 2
+    assert shelf.proxy.writes[str(leica)] <= seconds + 2
     assert await price(shelf, leica) == (100 + count) * 100
 
 
