@@ -14,7 +14,7 @@ from tests.faults.house import until
 from tests.faults.planted.stage import Stage, Worker
 from topics.catalog import AUCTION_COMMANDS, AUCTION_EVENTS
 
-TRIES_TO_MEET_THE_END = 6
+TRIES_TO_MEET_THE_END = 20
 SECONDS_TO_THE_END = 2
 ENDS = 60
 """Milliseconds in which an auction ends."""
