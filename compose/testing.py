@@ -38,7 +38,7 @@ def terminate(_signal: int, _frame: object) -> None:
 def test(rest: list[str]) -> int:
     """Runs pytest with the given arguments; `quick` first: only what needs no server. Returns pytest's exit code."""
     if rest[:1] == ["quick"]:
-        return run_to_its_end(_pytest("-m", "quick", *rest[1:]), _without_servers())
+        return run_to_its_end(_pytest("-m", "quick", "-n", str(os.cpu_count()), *rest[1:]), _without_servers())
     stack = find(TEST_STACK, {})
     with alone(ROOT / ".local" / "test.lock", "the tests"):
         started_by_tests = [one for one in (find(name, {}) for name in STARTED_BY_TESTS) if not Supervisor(one).runs()]
