@@ -5,7 +5,6 @@ import re
 import time
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
-from uuid import uuid4
 
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
@@ -56,7 +55,7 @@ def visit_of(request: HTTPConnection) -> Visit:
 
 
 def _request_id(sent: bytes | None) -> str:
-    return sent.decode() if sent is not None and _REQUEST_ID.fullmatch(sent) else uuid4().hex
+    return sent.decode() if sent is not None and _REQUEST_ID.fullmatch(sent) else os.urandom(16).hex()
 
 
 def _traceparent(sent: bytes | None) -> str:

@@ -5,6 +5,7 @@ Models are imported when they are asked for: a worker that reads by structs of i
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -51,8 +52,9 @@ class Message:
         return self.topic.endswith("-commands")
 
 
+@cache
 def kebab(name: str) -> str:
-    """`BidPlaced` -> `bid-placed`."""
+    """`BidPlaced` -> `bid-placed`. Asked for each message that is sent, and there are few names."""
     return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
 
 
