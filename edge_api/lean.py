@@ -59,11 +59,17 @@ class LeanFirst:
     def __init__(self, app: ASGIApp, routes: list[LeanRoute]) -> None:
         """Take the application and its lean routes."""
         self._app = app
-        self._routes = routes
+        self._exact = {(method, one.path): one for one in routes if "{" not in one.path for method in one.methods or ()}
+        self._routes = [one for one in routes if "{" in one.path]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] == "http":
+            exact = self._exact.get((scope["method"], scope["path"]))
+            if exact is not None:
+                scope.update(endpoint=exact.endpoint, path_params={}, route=exact, app=self._app)
+                await exact.app(scope, receive, send)
+                return
             for route in self._routes:
                 match, found = route.matches(scope)
                 if match is Match.FULL:
