@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from edge_api.examples import EXAMPLES
-from tests.edge_api.doorway import ANNA, AUCTION, new_id
+from tests.edge_api.doorway import ANNA, AUCTION
 
 DECEIVING = ("\x00", "\x07", "\x1b[31m", "\x7f", "\u0085", "\u202e", "\u2066", "\u200b", "\ufeff", "\ue000")
 
@@ -167,7 +167,7 @@ def _object(parts: dict[str, str]) -> str:
     return "{" + ",".join(f'"{name}":{value}' for name, value in parts.items()) + "}"
 
 
-BID_ID = new_id()
+BID_ID = "01923f71-52fa-7903-9bf5-90ca43315d69"
 
 WRITES = (
     Write("POST", f"/auctions/{AUCTION}/bids", "PlaceBid", {

@@ -261,7 +261,7 @@ async def test_forgetting_and_resending_tell_nobody_who_has_an_account(
         )
 
 
-@pytest.mark.parametrize("token", ["nonsense", f"{uuid4()}.nonsense", "a.b.c"])
+@pytest.mark.parametrize("token", ["nonsense", "af9a2b31-cfa7-4aea-abc4-2815a236f093.nonsense", "a.b.c"])
 async def test_a_mailed_token_that_is_none_is_not_valid(http: httpx.AsyncClient, token: str) -> None:
     verify = await http.post("/auth/verify-email", json={"token": token})
     reset = await http.post("/auth/password/reset", json={"token": token, "password": NEW_PASSWORD})
