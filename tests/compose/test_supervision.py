@@ -5,6 +5,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -92,9 +93,16 @@ def test_a_preparation_that_was_cut_short_is_made_anew(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[Running]:
+def close_by() -> Iterator[Path]:
+    """A folder with a short path: a socket's may have 107 bytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def running(close_by: Path) -> Iterator[Running]:
     """A supervisor with one program that sleeps and one that dies at once."""
-    stack = make_stack(tmp_path)
+    stack = make_stack(close_by)
     supervision.configure(stack, [])
     with supervision.config_file(stack).open("a") as config:
         for name, command in (("sleeper", "sleep 600"), ("crasher", "false")):
