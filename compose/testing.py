@@ -22,6 +22,8 @@ STARTED_BY_TESTS = ("faults",)  # they stop it themselves, unless they are inter
 CLEAN_UP_S_MAX = 30
 LAST = "19"
 """The niceness that takes only what nobody else wants of the cores."""
+KEPT = {"PYTHONDONTWRITEBYTECODE": ""}
+"""What was compiled is kept, whatever the shell says: pytest compiles every test for itself."""
 # A test that waits for ever ends the run with everybody's stack traces instead of holding it.
 NEVER_HANG = ("-o", "faulthandler_timeout=300", "-o", "faulthandler_exit_on_timeout=true")
 
@@ -49,7 +51,7 @@ def test(rest: list[str]) -> int:
         try:
             up(stack, [], step=_step("test", 1))
             print(f"{_step('test', 2)} Tests", flush=True)
-            env = envfile.environment(stack, os.environ)
+            env = envfile.environment(stack, os.environ) | KEPT
             return run_to_its_end(_pytest(*rest), env) if rest else _all(env, stack.logs)
         finally:
             for one in (stack, *started_by_tests):
@@ -120,7 +122,7 @@ def _pytest(*arguments: str) -> list[str]:
 
 
 def _without_servers() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name != "MARKETPLACE_ENV"}
+    return {name: value for name, value in os.environ.items() if name != "MARKETPLACE_ENV"} | KEPT
 
 
 def run_to_its_end(command: list[str], env: dict[str, str]) -> int:
