@@ -28,9 +28,7 @@ def stop(stack: Stack) -> tuple[bool, int]:
     if ran:
         supervisor.shutdown()
         deadline = time.monotonic() + STOP_S_MAX
-        while supervisor.runs() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        while processes.of_stack(stack) and time.monotonic() < deadline:
+        while (supervisor.runs() or processes.of_stack(stack)) and time.monotonic() < deadline:
             time.sleep(0.05)
     orphans = processes.end(stack)
     left = processes.of_stack(stack)

@@ -101,9 +101,11 @@ class _Beside:
     def __enter__(self) -> "_Beside":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._running.poll() is None:
-            self._running.send_signal(signal.SIGINT)
+            # Ctrl-C reached it too: a second time would cut short how it cleans up.
+            if kind is not KeyboardInterrupt:
+                self._running.send_signal(signal.SIGINT)
             try:
                 self._running.wait(CLEAN_UP_S_MAX)
             except subprocess.TimeoutExpired:

@@ -58,7 +58,7 @@ def stack() -> Iterator[Settings]:
     `compose/local test` starts the stack and names its environment file in MARKETPLACE_ENV; with TEST_STACK=containers the
     same processes run in containers instead.
     """
-    if os.environ.get("TEST_STACK") == "containers":
+    if containers.CHOSEN:
         with containers.stack() as env_file:
             os.environ["MARKETPLACE_ENV"] = str(env_file)
             yield load("cli")

@@ -1,5 +1,6 @@
 """The stack in containers, for machines with an engine: compose/compose.yaml through testcontainers."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,8 @@ from testcontainers.compose import DockerCompose
 
 from compose.envfile import fresh_secrets
 
+CHOSEN = os.environ.get("TEST_STACK") == "containers"
+"""Whether the tests run on a stack in containers."""
 COMPOSE = Path(__file__).parents[1] / "compose"
 
 

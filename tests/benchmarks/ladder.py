@@ -56,12 +56,15 @@ def processor() -> Iterator[list[float]]:
 
 
 def reap() -> None:
-    """Take in all that has ended, and wait for what is ending."""
+    """Take in all that has ended, and wait for what is ending; raises TimeoutError when something goes on: it would count as nothing."""
     until = time.monotonic() + 2
-    with contextlib.suppress(ChildProcessError):
-        while time.monotonic() < until:
-            if not os.waitpid(-1, os.WNOHANG)[0]:
-                time.sleep(0.005)
+    with contextlib.suppress(ChildProcessError):  # Nobody is left.
+        while True:
+            if os.waitpid(-1, os.WNOHANG)[0]:
+                continue
+            if time.monotonic() > until:
+                raise TimeoutError("a process of the engine goes on")
+            time.sleep(0.005)
 
 
 def _used() -> float:

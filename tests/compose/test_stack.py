@@ -16,13 +16,12 @@ from compose import processes
 from compose.settings import Settings
 from compose.stack import ROOT, Stack
 from compose.supervision import Supervisor
+from tests import containers
 from tests.compose.waiting import until
 
 pytestmark = [
     pytest.mark.stack,
-    pytest.mark.skipif(
-        os.environ.get("TEST_STACK") == "containers", reason="TEST_STACK=containers: no compose/local here"
-    ),
+    pytest.mark.skipif(containers.CHOSEN, reason="TEST_STACK=containers: no compose/local here"),
 ]
 
 TRIAL = Stack("trial", 20_000)

@@ -49,7 +49,7 @@ class Search:
             if any(form in small for form in wanted):
                 self.seen.add((place, name))
 
-    async def everywhere(self, settings: Settings, owner: asyncpg.Connection, logs: Path) -> None:
+    async def everywhere(self, settings: Settings, owner: asyncpg.Connection, logs: Path | None) -> None:
         """Look through all there is."""
         async for place, chunk in _topics(settings):
             self.look(place, chunk)
@@ -57,7 +57,7 @@ class Search:
             self.look(place, chunk)
         async for chunk in _redis(settings):
             self.look("Redis", chunk)
-        for place, chunk in _files(logs):
+        for place, chunk in [] if logs is None else _files(logs):
             self.look(place, chunk)
 
 

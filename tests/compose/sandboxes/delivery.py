@@ -3,7 +3,6 @@
 import random
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
@@ -21,6 +20,7 @@ from compose import envfile
 from compose.servers import cdn
 from compose.settings import parse_signing_keys
 from compose.stack import Stack
+from tests.compose.waiting import until
 
 START_S_MAX = 10
 ETAG = '"an-etag"'
@@ -128,11 +128,8 @@ def delivering(folder: Path) -> Iterator[Delivery]:
     cdn.prepare(stack, env)
     nginx = subprocess.Popen(cdn.command(stack))
     try:
-        deadline = time.monotonic() + START_S_MAX
-        while cdn.ready(stack, env):
-            assert nginx.poll() is None, "nginx ended"
-            assert time.monotonic() < deadline, "nginx does not answer"
-            time.sleep(0.01)
+        until(lambda: not cdn.ready(stack, env) or nginx.poll() is not None, seconds=START_S_MAX, what="nginx answers")
+        assert nginx.poll() is None, "nginx ended"
         yield Delivery(stack, env, origins)
     finally:
         nginx.terminate()

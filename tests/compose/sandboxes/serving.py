@@ -2,12 +2,13 @@
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
 from starlette.types import ASGIApp
+
+from tests.compose.waiting import until
 
 START_S_MAX = 10
 
@@ -21,10 +22,7 @@ def serve_here(app: ASGIApp) -> Iterator[str]:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
-            deadline = time.monotonic() + START_S_MAX
-            while not server.started:
-                assert time.monotonic() < deadline, "the application does not start"
-                time.sleep(0.005)
+            until(lambda: server.started, seconds=START_S_MAX, what="the application starts")
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True

@@ -16,6 +16,7 @@ from compose.sandboxes.cloudfront.cache import Cache
 from compose.servers import cdn
 from compose.settings import parse_signing_keys
 from tests.compose.sandboxes.delivery import BODY, Answer, Delivery, delivering, signer
+from tests.compose.waiting import until
 
 pytestmark = pytest.mark.stack
 
@@ -226,12 +227,10 @@ def test_an_object_is_kept_shortly_then_asked_about_and_gone_when_the_bucket_has
     assert [answer.headers["x-cache"] for answer in (first, again)] == ["Miss from cloudfront", "Hit from cloudfront"]
     assert asked() == 1
 
-    fresh = until(
-        lambda: delivery.ask(canned(delivery, path)), lambda answer: "RefreshHit" in answer.headers["x-cache"]
-    )
+    fresh = answered(delivery, path, lambda answer: "RefreshHit" in answer.headers["x-cache"])
     assert fresh.body == BODY
     delivery.gone(path)
-    until(lambda: delivery.ask(canned(delivery, path)), lambda answer: answer.status == 404)
+    answered(delivery, path, lambda answer: answer.status == 404)
 
 
 def test_what_is_purged_is_asked_for_again_at_once(delivery: Delivery) -> None:
@@ -264,9 +263,13 @@ def test_viewers_own_renditions_come_from_the_marker(delivery: Delivery) -> None
     assert (answer.status, path, headers["x-origin-secret"]) == (200, "/marked/0b0e/7777/720p/0.m4s", delivery.secret)
 
 
-def until(ask: Callable[[], Answer], is_so: Callable[[Answer], bool]) -> Answer:
-    deadline = time.monotonic() + 10
-    while not is_so(answer := ask()):
-        assert time.monotonic() < deadline, f"still {answer.status} {answer.headers}"
-        time.sleep(0.05)
-    return answer
+def answered(delivery: Delivery, path: str, is_so: Callable[[Answer], bool]) -> Answer:
+    """The first answer that is so."""
+    answers: list[Answer] = []
+
+    def asked() -> bool:
+        answers[:] = [delivery.ask(canned(delivery, path))]
+        return is_so(answers[0])
+
+    until(asked, seconds=10, what=f"{path} is answered otherwise")
+    return answers[0]

@@ -1,7 +1,5 @@
 """The Stripe stand-in's events and webhooks: signed, repeated until they are taken, lost and doubled when a switch says so."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import stripe
@@ -9,20 +7,13 @@ import stripe
 from compose.sandboxes.stripe.events import signature
 from tests.compose.sandboxes.paying import pay, sdk, seller
 from tests.compose.sandboxes.stripe_standin import WEBHOOK_SECRETS, StripeStandin, running
+from tests.compose.waiting import until
 
 PAID = ["payment_intent.created", "charge.succeeded", "payment_intent.succeeded"]
 
 
-def until(holds: Callable[[], bool]) -> None:
-    """Wait for a condition, at most ten seconds."""
-    deadline = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.01)
-
-
 def taken(standin: StripeStandin, count: int) -> list[str]:
-    until(lambda: len(standin.taker.taken) >= count)
+    until(lambda: len(standin.taker.taken) >= count, seconds=10, what=f"{count} events arrive")
     return standin.taker.types()
 
 
@@ -63,7 +54,7 @@ def test_a_webhook_is_sent_again_until_it_is_taken(stripe_standin: StripeStandin
     customer = api.customers.create({})
 
     assert taken(stripe_standin, 3) == ["customer.created"] * 3
-    until(lambda: api.events.list({"delivery_success": True}).data != [])
+    until(lambda: api.events.list({"delivery_success": True}).data != [], seconds=10, what="it counts as delivered")
     [event] = api.events.list().data
     assert (event.pending_webhooks, event.data.object.id) == (0, customer.id)
     [delivery] = stripe_standin.ask("/sandbox/objects/delivery")["items"]

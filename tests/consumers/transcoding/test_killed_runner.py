@@ -26,6 +26,7 @@ from consumers.transcoding.errands import Payload, job
 from consumers.transcoding.gateway import Objects, client_of
 from producers.filming import send_film
 from producers.person import Person
+from tests import containers
 from tests.conftest import NewPeople
 from tests.consumers.bids.talk import until
 from tests.consumers.transcoding import films
@@ -33,7 +34,7 @@ from tests.consumers.transcoding.test_pipeline import shown, status, told
 
 pytestmark = [
     pytest.mark.stack,
-    pytest.mark.skipif(os.environ.get("TEST_STACK") == "containers", reason="kills by pid"),
+    pytest.mark.skipif(containers.CHOSEN, reason="kills by pid"),
 ]
 
 KILLS = 20
