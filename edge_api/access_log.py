@@ -40,7 +40,8 @@ def write(visit: Visit, route: str, seconds: float) -> None:
 
 
 def flush() -> None:
-    """Write the lines that wait."""
-    sys.stdout.buffer.write(_encode_lines(_lines))
-    sys.stdout.buffer.flush()
+    """Write the lines that wait; what cannot be written is not kept, or no line would ever be written again."""
+    written = _encode_lines(_lines)
     _lines.clear()
+    sys.stdout.buffer.write(written)
+    sys.stdout.buffer.flush()

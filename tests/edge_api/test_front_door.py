@@ -1,7 +1,9 @@
 """What every request passes, whatever its route."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from unittest.mock import Mock
 
 import httpx
 import pytest
@@ -256,6 +258,23 @@ async def test_a_page_runs_its_own_script_only(doorway: Doorway) -> None:
             assert "script-src 'sha256-" in policy
             assert "unsafe" not in policy
             assert "abc" not in answer.text
+
+
+async def test_the_access_log_goes_on_after_it_could_not_be_written(
+    doorway: Doorway, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    async with doorway.client() as client:
+        with monkeypatch.context() as nobody_reads:
+            nobody_reads.setattr("sys.stdout", Mock(**{"buffer.write.side_effect": BrokenPipeError}))
+            await client.get("/time")
+            with pytest.raises(BrokenPipeError):
+                access_log.flush()
+        await client.get("/time")
+        async with asyncio.timeout(5):
+            while not (said := capfdbinary.readouterr().out):  # noqa: ASYNC110 - the loop's own timer writes it
+                await asyncio.sleep(0.01)
+
+    assert [json.loads(line)["route"] for line in said.splitlines()] == ["/api/v1/time"]
 
 
 async def test_a_request_is_counted_and_logged_under_its_route_never_its_address(
