@@ -52,7 +52,7 @@ async def run(program: str, *arguments: str) -> str:
             output, complaints = await process.communicate()
     except TimeoutError:
         process.kill()
-        await process.wait()
+        await process.communicate()
         raise CannotPlay(f"{program} did not come to an end in {PLAYED_WITHIN_S} s") from None
     if process.returncode or complaints:
         raise CannotPlay(f"{program}: {complaints.decode(errors='replace').strip()[-400:]}")

@@ -97,9 +97,11 @@ async def run(
         raise Failed(f"{tool} does not start: {error}") from error
     assert process.stdout is not None
     assert process.stderr is not None
+    answered = asyncio.create_task(_answer(process.stdout, bounds.answer_bytes))
+    last = asyncio.create_task(_last(process.stderr))
     try:
         async with asyncio.timeout(bounds.wall_s):
-            answer, said = await asyncio.gather(_answer(process.stdout, bounds.answer_bytes), _last(process.stderr))
+            answer, said = await asyncio.gather(answered, last)
             code = await process.wait()
     except TimeoutError:
         raise OutOfBounds("wall") from None
@@ -107,7 +109,11 @@ async def run(
         # The group holds all that it started; behind the wall the rest dies with it.
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+        answered.cancel()
+        last.cancel()
+        await asyncio.wait([answered, last])
+        # asyncio takes a process for ended once its pipes are read to their end, and a full one it reads no further.
+        await process.communicate()
     if code != 0:
         raise _meaning(code, said)
     return answer, said

@@ -142,6 +142,29 @@ async def test_what_it_says_is_bounded() -> None:
         await run("ffmpeg", much, reads=[], writes=None, bounds=Bounds(wall_s=60, cpu_s=20, answer_bytes=100_000))
 
 
+@pytest.mark.parametrize(
+    ("bounds", "limit"),
+    [
+        (Bounds(wall_s=60, cpu_s=20, answer_bytes=100_000), "answer"),
+        (Bounds(wall_s=0.5, cpu_s=20, answer_bytes=10**10), "wall"),
+    ],
+    ids=["answer", "wall"],
+)
+async def test_who_says_more_than_is_read_is_ended_too(bounds: Bounds, limit: str) -> None:
+    endless = ["-v", "error", "-f", "lavfi", "-i", "testsrc2", "-f", "rawvideo", "-"]
+
+    async def others() -> None:
+        while True:
+            time.sleep(0.005)  # noqa: ASYNC251 - the loop is busy, and the pipes fill up meanwhile
+            await asyncio.sleep(0)
+
+    busy = asyncio.create_task(others())
+    for _ in range(8):
+        with pytest.raises(OutOfBounds, match=limit):
+            await asyncio.wait_for(run("ffmpeg", endless, reads=[], writes=None, bounds=bounds), 20)
+    busy.cancel()
+
+
 async def test_who_is_cancelled_leaves_nothing_running() -> None:
     work = asyncio.create_task(
         run("ffmpeg", ["-re", *ENDLESS, "-t", "31"], reads=[], writes=None, bounds=Bounds(wall_s=60, cpu_s=20))
