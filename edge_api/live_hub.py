@@ -10,7 +10,6 @@ from typing import Any, Final
 import asyncpg
 import msgspec
 import structlog
-from aiokafka import ConsumerRecord
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -23,6 +22,7 @@ from edge_api.live_room import Room
 from edge_api.live_rooms import Rooms
 from edge_api.live_sockets import FORBIDDEN, GOING_AWAY, SUBSCRIPTIONS_MAX, TICKET, TOO_MANY, TRY_AGAIN_LATER, Socket
 from edge_api.live_views import Pool
+from producers.follower import Heard
 from schemas.envelope import print_time, time_ms
 from topics.catalog import PAYMENT_EVENTS, VIDEO_EVENTS
 
@@ -182,7 +182,7 @@ class Hub:
 
     # -- what happens
 
-    async def hear(self, records: Sequence[ConsumerRecord]) -> None:
+    async def hear(self, records: Sequence[Heard]) -> None:
         """Tell everybody concerned of records of the public topics, in their order."""
         touched: dict[Room, int] = {}
         notes: list[tuple[str, bytes]] = []
@@ -190,16 +190,16 @@ class Hub:
             if record.topic in OF_PEOPLE:
                 notes.extend(self._hear_for_people(record))
                 continue
-            auction_id = (record.key or b"").decode("ascii", "replace")
+            auction_id = record.key.decode("ascii", "replace")
             room = self.rooms.at(auction_id)
             if room is None and not self.presence:
                 continue
             try:
-                event = read_event(record.value or b"")
+                event = read_event(record.value)
                 if not is_shown(event):
                     continue
                 if room is not None:
-                    touched[room] = record.timestamp
+                    touched[room] = record.at_ms
                     if not room.hear(event):
                         self.rooms.mend(room)
                 if self._is_new(auction_id, event.sequence):
@@ -215,17 +215,17 @@ class Hub:
             for socket in self.presence.of(person):
                 socket.write(frame)
 
-    def _hear_for_people(self, record: ConsumerRecord) -> list[tuple[str, bytes]]:
+    def _hear_for_people(self, record: Heard) -> list[tuple[str, bytes]]:
         if not self.presence:
             return []
         try:
-            event = read_event(record.value or b"")
+            event = read_event(record.value)
             notes = list(OF_PEOPLE[record.topic](event, self.presence))
         except (msgspec.MsgspecError, ValueError) as error:
             live_metrics.UNREADABLE.inc()
             log.error("an event cannot be read", offset=record.offset, error=type(error).__name__)
             return []
-        key = (record.key or b"").decode("ascii", "replace")
+        key = record.key.decode("ascii", "replace")
         return notes if notes and self._is_new(key, event.sequence) else []
 
     def _is_new(self, key: str, sequence: int) -> bool:

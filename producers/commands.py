@@ -3,44 +3,34 @@
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
 import structlog
-from aiokafka import AIOKafkaProducer, ConsumerRecord
-from aiokafka.errors import (
-    KafkaError,
-    OutOfOrderSequenceNumber,
-    ProducerFenced,
-    UnknownProducerId,
-)
 from redis.asyncio import Redis
 
 from compose.settings import Settings
 from producers.backlog import Backlog
-from producers.reply_partition import Lease, ReplyPartition, bounded
+from producers.follower import Heard
+from producers.producer import NotAcknowledged, NotTaken, Producer
+from producers.reply_partition import Lease, ReplyPartition
 from producers.sparingly import Sparingly
 from schemas import envelope
 from schemas.envelope import Actor, Reply
 from schemas.registry import Message
-from topics.catalog import AUCTION_COMMANDS, MESSAGE_BYTES_MAX, PAYMENT_COMMANDS, USER_COMMANDS
+from topics.catalog import AUCTION_COMMANDS, PAYMENT_COMMANDS, USER_COMMANDS
 
 IN_FLIGHT_MAX = 10_000
 UNACKED_S_MAX = 2.0
 """A broker that has not acknowledged a command for so long is away: what comes next is refused before it is published."""
 
 SOURCE = "/edge"
-BATCH_BYTES = 262_144
-SEND_TIMEOUT_S = 1.0
 APPEND_TIMEOUT_S = 8.0
 """Longer than the broker's own time to answer, shorter than Stripe waits for a webhook's 200."""
 CONNECT_TIMEOUT_S = 10
 STOP_TIMEOUT_S = 1.0
 RETRY_S = 1.0
-FATAL = (OutOfOrderSequenceNumber, ProducerFenced, UnknownProducerId)
-"""After these the producer cannot keep its order: the process ends and is started anew (ARCHITECTURE section 5)."""
-
 log = structlog.get_logger("commands")
 
 
@@ -107,7 +97,7 @@ class Commands:
         self._asked: dict[bytes, list[_Asking]] = {}
         self._in_flight = 0
         self._unacked: dict[_Asking, float] = {}
-        self._producer: AIOKafkaProducer | None = None
+        self._producer: Producer | None = None
         self._decode = msgspec.json.Decoder(Reply).decode
         self._tasks: list[asyncio.Task[None]] = []
         self._replies = ReplyPartition(
@@ -137,7 +127,7 @@ class Commands:
             await asyncio.wait(self._tasks, timeout=STOP_TIMEOUT_S)
         self.give_up("stopping")
         if self._producer is not None:
-            await bounded(self._producer.stop(), STOP_TIMEOUT_S)
+            await self._producer.stop(timeout_s=STOP_TIMEOUT_S)
 
     @property
     def in_flight(self) -> int:
@@ -177,7 +167,7 @@ class Commands:
         asking.waiting += 1
         try:
             if not joins:
-                await self._publish(command, asking)
+                self._publish(command, asking)
             await asyncio.wait((asking.answer,), timeout=wait_s)
             return asking.answer.result() if asking.answer.done() else Pending(command.command_id, "deadline")
         finally:
@@ -194,10 +184,8 @@ class Commands:
         try:
             async with asyncio.timeout(APPEND_TIMEOUT_S):
                 # Shielded: the record is on its way also when we wait no longer.
-                await asyncio.shield(await self._send(command, reply_partition=None))
-        except (KafkaError, TimeoutError) as error:
-            if isinstance(error, FATAL):
-                self._fatal(error)
+                await asyncio.shield(self._send(command, reply_partition=None))
+        except (NotTaken, NotAcknowledged, TimeoutError) as error:
             raise Unavailable(f"Kafka does not take commands: {error!r}") from error
         self.backlog.heard()
 
@@ -228,7 +216,7 @@ class Commands:
         if not others:
             del self._asked[key]
 
-    async def _send(self, command: Command, *, reply_partition: int | None) -> "asyncio.Future[Any]":
+    def _send(self, command: Command, *, reply_partition: int | None) -> "asyncio.Future[None]":
         """Hand the command to the producer; the future says whether the broker took it."""
         assert self._producer is not None
         at = envelope.print_time(envelope.time_ms())
@@ -254,26 +242,21 @@ class Commands:
             deadline_ms=command.deadline_ms,
             fingerprint=command.fingerprint,
         )
-        acked: asyncio.Future[Any] = await self._producer.send(
-            message.topic, value, key=subject.encode(), headers=headers
+        return self._producer.send(
+            message.topic, value, key=subject.encode(), headers=headers, awaited=reply_partition is None
         )
-        return acked
 
-    async def _publish(self, command: Command, asking: _Asking) -> None:
+    def _publish(self, command: Command, asking: _Asking) -> None:
         """Publish for those who wait; whether the broker took it is told later, to `_acked`."""
         try:
-            async with asyncio.timeout(SEND_TIMEOUT_S):
-                acked = await self._send(command, reply_partition=self._replies.partition)
-        except (KafkaError, TimeoutError) as error:
+            acked = self._send(command, reply_partition=self._replies.partition)
+        except (NotTaken, NotAcknowledged) as error:
             asking.settle_with(Unavailable(f"Kafka does not take commands: {error!r}"))
-        except asyncio.CancelledError:
-            asking.settle_with(Unavailable("the one who asked first went away before it was published"))
-            raise
         else:
             self._unacked[asking] = time.monotonic()
             acked.add_done_callback(lambda future: self._acked(asking, command, future))
 
-    def _acked(self, asking: _Asking, command: Command, acked: "asyncio.Future[Any]") -> None:
+    def _acked(self, asking: _Asking, command: Command, acked: "asyncio.Future[None]") -> None:
         self._unacked.pop(asking, None)
         error = None if acked.cancelled() else acked.exception()
         if error is None:
@@ -282,10 +265,8 @@ class Commands:
         # The record may stand on the topic all the same: the outcome is unknown, not "failed".
         log.error("a command was not acknowledged", command_id=str(command.command_id), reason=repr(error))
         asking.settle(Pending(command.command_id, "unknown"))
-        if isinstance(error, FATAL):
-            self._fatal(error)
 
-    def _take(self, record: ConsumerRecord) -> None:
+    def _take(self, record: Heard) -> None:
         asked = self._asked.get(record.key)
         if asked is None:
             return
@@ -311,24 +292,14 @@ class Commands:
     async def _connect(self) -> None:
         sparingly = Sparingly()
         while self._producer is None:
-            producer = AIOKafkaProducer(
-                bootstrap_servers=self._settings.kafka_bootstrap,
-                client_id="edge",
-                acks="all",
-                enable_idempotence=True,
-                linger_ms=0,
-                max_batch_size=BATCH_BYTES,
-                max_request_size=MESSAGE_BYTES_MAX,
-                request_timeout_ms=6_000,
-            )
+            producer = Producer(self._settings.kafka_bootstrap, client_id="edge", fatal=self._fatal)
             try:
-                async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                    await producer.start()
+                await producer.start(timeout_s=CONNECT_TIMEOUT_S)
                 self._producer = producer
-            except (KafkaError, OSError, TimeoutError) as error:
+            except ConnectionError as error:
                 if sparingly.due():
                     log.warning("waiting for Kafka", bootstrap=self._settings.kafka_bootstrap, reason=repr(error))
-                await bounded(producer.stop(), STOP_TIMEOUT_S)
+                await producer.stop(timeout_s=0)
                 await asyncio.sleep(RETRY_S)
 
     def _ended(self, task: "asyncio.Task[None]") -> None:

@@ -8,18 +8,19 @@ from typing import Any
 from uuid import uuid4
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
+from confluent_kafka import KafkaException
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from producers.follower import Follower, Heard, Lost
 from producers.sparingly import Sparingly
 from topics.catalog import REPLIES
 
 LEASE_S = 15
 CALL_TIMEOUT_S = 5
 RETRY_S = 0.5
-POLL_MS = 1_000
+POLL_S = 1.0
 READING_S_MAX = 10
 """A reader that did not come round for so long is not ready."""
 
@@ -85,7 +86,7 @@ class ReplyPartition:
         lease: Lease,
         *,
         bootstrap: str,
-        take: Callable[[ConsumerRecord], None],
+        take: Callable[[Heard], None],
         lost: Callable[[], None],
     ) -> None:
         """`take` gets every record; `lost` is told when replies that were asked for may go elsewhere."""
@@ -112,39 +113,25 @@ class ReplyPartition:
         while True:
             try:
                 await self._serve()
-            except* (KafkaError, RedisError, OSError, TimeoutError, LeaseLost, NoPartitionFree) as failures:
+            except* (KafkaException, Lost, RedisError, OSError, TimeoutError, LeaseLost, NoPartitionFree) as failures:
                 if self._sparingly.due():
                     log.warning("replies are not read", reason=[repr(failure) for failure in failures.exceptions])
             await asyncio.sleep(RETRY_S)
 
     async def _serve(self) -> None:
         partition = await self._lease.take()
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
-            client_id="edge-replies",
-            enable_auto_commit=False,
-            auto_offset_reset="latest",
-            request_timeout_ms=CALL_TIMEOUT_S * 1000,
-        )
+        follower = Follower(self._bootstrap, client_id="edge-replies")
         try:
-            await self._open_gate(consumer, TopicPartition(REPLIES.name, partition))
+            [at] = (await follower.start([(REPLIES.name, partition)])).values()
+            log.info("replies are read", partition=partition, offset=at)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keep(partition))
-                tasks.create_task(self._read(consumer, partition))
+                tasks.create_task(self._read(follower, partition))
         finally:
             self._partition = None
             self._lost()
-            await bounded(consumer.stop(), 1)
+            await bounded(follower.stop(), 1)
             await bounded(self._lease.release(partition), 1)
-
-    async def _open_gate(self, consumer: AIOKafkaConsumer, place: TopicPartition) -> None:
-        async with asyncio.timeout(3 * CALL_TIMEOUT_S):
-            await consumer.start()
-            consumer.assign([place])
-            # Without both of these the first replies are missed: the fetcher has no position yet (RUNTIME.md 2.6).
-            await consumer.seek_to_end(place)
-            at = await consumer.position(place)
-        log.info("replies are read", partition=place.partition, offset=at)
 
     async def _keep(self, partition: int) -> None:
         while True:
@@ -155,15 +142,13 @@ class ReplyPartition:
                 # While Redis is away nobody else can take the partition either: bids go on.
                 log.warning("the lease could not be renewed", partition=partition, reason=repr(error))
 
-    async def _read(self, consumer: AIOKafkaConsumer, partition: int) -> None:
-        place = TopicPartition(REPLIES.name, partition)
+    async def _read(self, follower: Follower, partition: int) -> None:
         self._came_round = time.monotonic()
         self._partition = partition
         while True:
-            found = await consumer.getmany(place, timeout_ms=POLL_MS)
-            self._came_round = time.monotonic()
-            for record in found.get(place, ()):
-                self._take(record)
+            for one in await follower.next(timeout_s=POLL_S):
+                self._take(one)
+            self._came_round = follower.polled_at
 
 
 async def bounded(closing: Awaitable[Any], timeout_s: float) -> None:

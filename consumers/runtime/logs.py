@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object per line with the request and trace id, never a body; aiokafka's floods are thinned."""
+"""Structured logs: one JSON object per line with the request and trace id, never a body; floods of Kafka's clients are thinned."""
 
 import logging
 import sys
@@ -77,7 +77,7 @@ def configure(process: str, level: str) -> None:
         )
     )
     thin = Thin()
-    handler.addFilter(lambda record: not record.name.startswith(("aiokafka", "subscriber")) or thin.filter(record))
+    handler.addFilter(lambda record: not record.name.startswith(("aiokafka", "librdkafka", "subscriber")) or thin.filter(record))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(least)

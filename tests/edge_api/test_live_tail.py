@@ -1,69 +1,62 @@
-"""The tail of a topic: begins at its end, goes on after an outage, and says so when something is lost for good."""
+"""The tail of a topic: begins at its end, waits for a broker that is away, and says so when something is lost for good."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiokafka import TopicPartition
-from aiokafka.errors import KafkaConnectionError, OffsetOutOfRangeError
 
 from edge_api import live_tail
 from edge_api.live_tail import Tail
+from producers.follower import Heard, Lost, Place
 
 pytestmark = pytest.mark.quick
 
-ONE, TWO = (TopicPartition("auction-events", partition) for partition in range(2))
-OTHERS = [TopicPartition(topic, partition) for topic in ("video-events", "payment-events") for partition in range(2)]
+ONE, TWO = (("auction-events", partition) for partition in range(2))
+OTHERS = [(topic, partition) for topic in ("video-events", "payment-events") for partition in range(2)]
 
 
 class Broker:
-    """What Kafka answers, one poll after the other; then nothing more comes."""
+    """A follower of Kafka as its answers have it, one after the other; then nothing more comes."""
 
     def __init__(self) -> None:
         self.starts: list[Exception | None] = []
-        self.polls: list[dict[TopicPartition, list[Any]] | Exception] = []
-        self.ends = {ONE: 7, TWO: 0, **dict.fromkeys(OTHERS, 0)}
-        self.positions: dict[TopicPartition, int] = {}
+        self.skips: list[Exception | None] = []
+        self.answers: list[list[Heard] | Lost] = []
+        self.skipped: list[Place] = []
         self.drained = asyncio.Event()
         self.stopped = 0
+        self.polled_at = 0.0
 
-    def consumer(self, **options: Any) -> "Broker":
-        assert options["auto_offset_reset"] == "none"
-        assert not options["enable_auto_commit"]
-        return self
-
-    async def start(self) -> None:
+    async def start(self, places: Iterable[Place]) -> None:
+        assert list(places) == [ONE, TWO, *OTHERS]
         if self.starts and (failure := self.starts.pop(0)):
             raise failure
 
     async def stop(self) -> None:
         self.stopped += 1
 
-    def assign(self, partitions: Sequence[TopicPartition]) -> None:
-        assert list(partitions) == [ONE, TWO, *OTHERS]
+    async def skip(self, places: Iterable[Place]) -> None:
+        if self.skips and (failure := self.skips.pop(0)):
+            raise failure
+        self.skipped += places
 
-    async def end_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        return {partition: self.ends[partition] for partition in partitions}
+    def end_of(self, _place: Place) -> int:
+        return 0
 
-    def seek(self, partition: TopicPartition, offset: int) -> None:
-        self.positions[partition] = offset
-
-    def highwater(self, partition: TopicPartition) -> int:
-        return self.ends[partition]
-
-    async def getmany(self, timeout_ms: int) -> dict[TopicPartition, list[Any]]:
-        if not self.polls:
+    async def next(self, *, timeout_s: float) -> list[Heard]:
+        assert timeout_s > 0
+        if not self.answers:
             self.drained.set()
             await asyncio.Event().wait()
-        polled = self.polls.pop(0)
-        if isinstance(polled, Exception):
-            raise polled
-        return polled
+        answer = self.answers.pop(0)
+        if isinstance(answer, Lost):
+            raise answer
+        return answer
 
 
-class Follower:
+class Listener:
     """A tail of that broker, and what it heard."""
 
     def __init__(self, broker: Broker) -> None:
@@ -73,79 +66,67 @@ class Follower:
         settings: Any = SimpleNamespace(kafka_bootstrap="nowhere:1", partitions=2)
         self.tail = Tail(settings, self.hear, self.lose)
 
-    async def hear(self, records: Sequence[Any]) -> None:
+    async def hear(self, records: Sequence[Heard]) -> None:
         self.heard += [record.offset for record in records]
 
     def lose(self) -> None:
         self.losses += 1
 
-    async def until(self, event: asyncio.Event) -> None:
+    async def until_drained(self) -> None:
         following = asyncio.create_task(self.tail.follow())
         async with asyncio.timeout(5):
-            await event.wait()
+            await self.broker.drained.wait()
         following.cancel()
         await asyncio.wait([following])
 
 
 @pytest.fixture
-async def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
+async def listener(monkeypatch: pytest.MonkeyPatch) -> Listener:
     played = Broker()
 
     async def there(*_: object) -> None:
         return None
 
-    monkeypatch.setattr(live_tail, "AIOKafkaConsumer", played.consumer)
+    monkeypatch.setattr(live_tail, "Follower", lambda *_args, **_more: played)
     monkeypatch.setattr(live_tail, "wait_for_topics", there)
-    return played
+    return Listener(played)
 
 
-def records(*offsets: int) -> list[Any]:
-    return [SimpleNamespace(offset=offset) for offset in offsets]
+def records(*offsets: int) -> list[Heard]:
+    return [Heard("auction-events", 0, offset, 0, b"", b"", []) for offset in offsets]
 
 
-async def test_it_begins_at_the_end_of_every_partition_and_is_ready_only_then(broker: Broker) -> None:
-    follower = Follower(broker)
-    assert not follower.tail.ready
+async def test_it_is_ready_once_it_stands_at_every_end(listener: Listener) -> None:
+    assert not listener.tail.ready
 
-    await follower.until(broker.drained)
+    await listener.until_drained()
 
-    assert broker.positions == {ONE: 7, TWO: 0, **dict.fromkeys(OTHERS, 0)}
-    assert follower.tail.ready
-
-
-async def test_it_hears_every_record_in_order(broker: Broker) -> None:
-    broker.polls = [{ONE: records(7, 8), TWO: records(0)}, {}, {ONE: records(9)}]
-    follower = Follower(broker)
-
-    await follower.until(broker.drained)
-
-    assert follower.heard == [7, 8, 0, 9]
+    assert listener.tail.ready
+    assert listener.broker.stopped == 1
 
 
-async def test_it_waits_for_a_broker_that_is_not_there_yet(broker: Broker) -> None:
-    broker.starts = [KafkaConnectionError("away"), ConnectionRefusedError(), None]
-    follower = Follower(broker)
+async def test_it_hears_every_record_in_order(listener: Listener) -> None:
+    listener.broker.answers = [records(7, 8), [], records(9)]
 
-    await follower.until(broker.drained)
+    await listener.until_drained()
 
-    assert follower.tail.ready
-    assert broker.stopped == 3
+    assert listener.heard == [7, 8, 9]
 
 
-async def test_it_goes_on_after_an_outage(broker: Broker) -> None:
-    broker.polls = [{ONE: records(7)}, KafkaConnectionError("away"), {ONE: records(8)}]
-    follower = Follower(broker)
+async def test_it_waits_for_a_broker_that_is_not_there_yet(listener: Listener) -> None:
+    listener.broker.starts = [ConnectionError("away"), ConnectionRefusedError(), None]
 
-    await follower.until(broker.drained)
+    await listener.until_drained()
 
-    assert (follower.heard, follower.losses) == ([7, 8], 0)
+    assert listener.tail.ready
+    assert listener.broker.stopped == 3
 
 
-async def test_what_the_broker_threw_away_is_passed_over_and_said(broker: Broker) -> None:
-    broker.polls = [OffsetOutOfRangeError({TWO: 3}), {TWO: records(40)}]
-    broker.ends |= {ONE: 7, TWO: 40}
-    follower = Follower(broker)
+async def test_what_the_broker_threw_away_is_passed_over_and_said(listener: Listener) -> None:
+    listener.broker.answers = [records(7), Lost([TWO]), records(40)]
+    listener.broker.skips = [ConnectionError("away"), None]
 
-    await follower.until(broker.drained)
+    await listener.until_drained()
 
-    assert (follower.heard, follower.losses) == ([40], 1)
+    assert (listener.heard, listener.losses) == ([7, 40], 1)
+    assert listener.broker.skipped == [TWO]

@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 from aiokafka import ConsumerRecord
-from aiokafka.errors import KafkaError
 from redis.asyncio import Redis
 
 from compose.settings import Settings
 from edge_api.edge import redis_of
 from producers import commands as door
 from producers.commands import Command, Commands, Pending, Unavailable
+from producers.producer import NotAcknowledged
 from producers.reply_partition import Lease, LeaseLost, NoPartitionFree
 from schemas import envelope
 from schemas.envelope import Reply
@@ -241,9 +241,9 @@ async def test_while_kafka_is_away_nothing_is_published(stack: Settings, redis: 
 async def test_an_acknowledgement_that_fails_leaves_the_outcome_unknown(
     commands: Commands, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def send(*_args: object, **_more: object) -> "asyncio.Future[Any]":
+    def send(*_args: object, **_more: object) -> "asyncio.Future[Any]":
         failing: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        failing.set_exception(KafkaError("the broker went away"))
+        failing.set_exception(NotAcknowledged("the broker went away"))
         return failing
 
     assert commands._producer is not None
@@ -258,7 +258,7 @@ async def test_an_acknowledgement_that_fails_leaves_the_outcome_unknown(
 async def test_a_broker_that_does_not_acknowledge_counts_as_away(
     commands: Commands, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def send(*_args: object, **_more: object) -> "asyncio.Future[Any]":
+    def send(*_args: object, **_more: object) -> "asyncio.Future[Any]":
         never: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         return never
 
@@ -292,10 +292,10 @@ async def test_what_may_not_have_been_appended_is_said_to_be_so(
     monkeypatch: pytest.MonkeyPatch,
     fails: bool,
 ) -> None:
-    async def send(*_args: object, **_more: object) -> "asyncio.Future[Any]":
+    def send(*_args: object, **_more: object) -> "asyncio.Future[Any]":
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if fails:
-            future.set_exception(KafkaError("the broker went away"))
+            future.set_exception(NotAcknowledged("the broker went away"))
         return future
 
     assert commands._producer is not None
