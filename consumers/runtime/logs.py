@@ -77,7 +77,9 @@ def configure(process: str, level: str) -> None:
         )
     )
     thin = Thin()
-    handler.addFilter(lambda record: not record.name.startswith(("aiokafka", "librdkafka", "subscriber")) or thin.filter(record))
+    handler.addFilter(
+        lambda record: not record.name.startswith(("aiokafka", "librdkafka", "subscriber")) or thin.filter(record)
+    )
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(least)

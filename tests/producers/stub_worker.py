@@ -8,7 +8,6 @@ from typing import Any
 from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from compose.settings import Settings
 from producers import publish
@@ -16,6 +15,7 @@ from producers.commands import Command
 from schemas import envelope
 from schemas.envelope import Actor, Wire, new_command_id
 from schemas.registry import Message
+from tests.producers.topics import topic_of
 from topics.catalog import REPLIES
 
 BENCH = Actor(str(uuid4()), ("buyer",))
@@ -93,11 +93,7 @@ async def silence(_: ConsumerRecord) -> dict[str, Any] | None:
 @asynccontextmanager
 async def working(settings: Settings) -> AsyncIterator[Worker]:
     """A worker on a fresh topic, until the end of the block."""
-    topic = f"stub-commands-{uuid4().hex[:8]}"
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
-    await admin.start()
-    try:
-        await admin.create_topics([NewTopic(topic, 1, 1)])
+    async with topic_of(settings, partitions=1) as topic:
         worker = Worker(settings, Message("Echo", Wire, topic, "stub"))
         consumer = AIOKafkaConsumer(
             topic, bootstrap_servers=settings.kafka_bootstrap, auto_offset_reset="earliest", enable_auto_commit=False
@@ -108,6 +104,3 @@ async def working(settings: Settings) -> AsyncIterator[Worker]:
             yield worker
             running.cancel()
             await asyncio.wait([running])
-    finally:
-        await admin.delete_topics([topic])
-        await admin.close()
