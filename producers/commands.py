@@ -28,7 +28,7 @@ UNACKED_S_MAX = 2.0
 SOURCE = "/edge"
 APPEND_TIMEOUT_S = 8.0
 """Longer than the broker's own time to answer, shorter than Stripe waits for a webhook's 200."""
-CONNECT_TIMEOUT_S = 10
+CONNECT_TIMEOUT_S = 1.0
 STOP_TIMEOUT_S = 1.0
 RETRY_S = 1.0
 log = structlog.get_logger("commands")
@@ -98,6 +98,7 @@ class Commands:
         self._in_flight = 0
         self._unacked: dict[_Asking, float] = {}
         self._producer: Producer | None = None
+        self._connected = False
         self._decode = msgspec.json.Decoder(Reply).decode
         self._tasks: list[asyncio.Task[None]] = []
         self._replies = ReplyPartition(
@@ -137,7 +138,7 @@ class Commands:
     @property
     def trouble(self) -> str | None:
         """Why no command is taken now, in words for an operator; None when all is well."""
-        if self._producer is None:
+        if not self._connected:
             return "Kafka's producer is not connected"
         if not self._replies.ready:
             return "replies are not read yet"
@@ -291,15 +292,14 @@ class Commands:
 
     async def _connect(self) -> None:
         sparingly = Sparingly()
-        while self._producer is None:
-            producer = Producer(self._settings.kafka_bootstrap, client_id="edge", fatal=self._fatal)
+        producer = self._producer = Producer(self._settings.kafka_bootstrap, client_id="edge", fatal=self._fatal)
+        while not self._connected:
             try:
                 await producer.start(timeout_s=CONNECT_TIMEOUT_S)
-                self._producer = producer
+                self._connected = True
             except ConnectionError as error:
                 if sparingly.due():
                     log.warning("waiting for Kafka", bootstrap=self._settings.kafka_bootstrap, reason=repr(error))
-                await producer.stop(timeout_s=0)
                 await asyncio.sleep(RETRY_S)
 
     def _ended(self, task: "asyncio.Task[None]") -> None:

@@ -61,7 +61,6 @@ class Follower:
         self._loop = asyncio.get_running_loop()
         self._something = asyncio.Event()
         self._room = threading.Event()
-        self._room.set()
         self._come: deque[list[Heard] | Lost] = deque()
         self._todo: deque[tuple[asyncio.Future[dict[Place, int]], Callable[[], dict[Place, int]]]] = deque()
         self._ends: dict[Place, int] = {}
@@ -142,7 +141,7 @@ class Follower:
             while not self._stopping:
                 while self._todo:
                     self._do(*self._todo.popleft())
-                if self._room.wait(POLL_S):
+                if self._has_room():
                     self._poll()
                 self.polled_at = time.monotonic()
             self._kafka.close()
@@ -166,9 +165,11 @@ class Follower:
         return ends
 
     def _assign_anew(self, places: Sequence[Place]) -> dict[Place, int]:
+        ends = [TopicPartition(*place, self._end_of(place)) for place in places]
         # The client has stopped fetching there, and does not seek where it does not fetch.
-        self._kafka.incremental_unassign([TopicPartition(*place) for place in places])
-        return self._assign(places)
+        self._kafka.incremental_unassign(ends)
+        self._kafka.incremental_assign(ends)
+        return {}
 
     def _end_of(self, place: Place, *, cached: bool = False) -> int:
         return self._kafka.get_watermark_offsets(TopicPartition(*place), timeout=ANSWER_S_MAX, cached=cached)[1]
@@ -194,9 +195,14 @@ class Follower:
             self._come.append(heard)
         if lost:
             self._come.append(Lost(lost))
-        if len(self._come) >= WAITING_MAX:
-            self._room.clear()
         self._wake()
+
+    def _has_room(self) -> bool:
+        if len(self._come) < WAITING_MAX:
+            return True
+        # Cleared before it is looked again: whoever takes in between sets it, and what is waited for has happened.
+        self._room.clear()
+        return len(self._come) < WAITING_MAX or self._room.wait(POLL_S)
 
     def _wake(self) -> None:
         if not self._something.is_set() and not self._stopping:

@@ -5,7 +5,6 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -18,6 +17,7 @@ from edge_api.live import listen
 from edge_api.live_frames import Event, Standing
 from edge_api.live_hub import Hub
 from edge_api.live_views import RESUMED_MAX
+from producers.follower import Heard
 from tests.edge_api.watching import LAMP, SECRET, standing
 
 HERE = "http://shop.example"
@@ -74,10 +74,10 @@ class Hall:
         await self.hub.hear([record(event) for event in events])
 
 
-def record(event: Event | bytes) -> Any:
+def record(event: Event | bytes) -> Heard:
     """A record of `auction-events`."""
     value = event if isinstance(event, bytes) else msgspec.json.encode(event)
-    return SimpleNamespace(topic="auction-events", key=LAMP.encode(), value=value, timestamp=0, offset=0)
+    return Heard("auction-events", 0, 0, 0, LAMP.encode(), value, [])
 
 
 class Client:

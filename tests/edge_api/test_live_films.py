@@ -1,6 +1,5 @@
 """A film's owner hears on their socket how its work goes on; nobody else does."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -8,6 +7,7 @@ import pytest
 
 from edge_api.live_films import progress_of
 from edge_api.live_frames import read_event
+from producers.follower import Heard
 from tests.edge_api.hall import Hall, books, hall
 
 __all__ = ["books", "hall"]
@@ -28,8 +28,8 @@ def told(kind: str, sequence: int, **data: Any) -> bytes:
     return msgspec.json.encode(said)
 
 
-def record(value: bytes) -> Any:
-    return SimpleNamespace(topic="video-events", key=FILM.encode(), value=value, timestamp=0, offset=0)
+def record(value: bytes) -> Heard:
+    return Heard("video-events", 0, 0, 0, FILM.encode(), value, [])
 
 
 async def test_the_owner_is_told_each_step_once_and_nobody_else_anything(hall: Hall) -> None:

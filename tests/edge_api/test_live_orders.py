@@ -1,12 +1,12 @@
 """Both sides of an order hear on their sockets that something happened to it, each of its own business alone."""
 
 import json
-from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from producers.follower import Heard
 from tests.edge_api.hall import Hall, books, hall
 from topics.catalog import PAYMENT_EVENTS
 
@@ -18,13 +18,11 @@ ANNA, MINA, BEN = (str(uuid4()) for _ in range(3))
 ORDER, AUCTION = str(uuid4()), str(uuid4())
 
 
-def told(kind: str, sequence: int, **data: Any) -> Any:
+def told(kind: str, sequence: int, **data: Any) -> Heard:
     """A record of `payment-events` about Anna's order from Mina."""
     about = {"orderId": ORDER, "auctionId": AUCTION, "buyerId": ANNA, "sellerId": MINA, "title": "Lamp", **data}
     value = {"eventType": kind, "sequence": sequence, "timestamp": "2026-03-01T12:00:00.000Z", "data": about}
-    return SimpleNamespace(
-        topic=PAYMENT_EVENTS.name, key=ORDER.encode(), value=json.dumps(value).encode(), timestamp=0, offset=sequence
-    )
+    return Heard(PAYMENT_EVENTS.name, 0, sequence, 0, ORDER.encode(), json.dumps(value).encode(), [])
 
 
 async def test_each_side_hears_of_its_own_business(hall: Hall) -> None:
@@ -58,10 +56,10 @@ async def test_an_event_that_is_told_again_is_no_news_and_garbage_is_passed_over
     async with hall.socket(ANNA) as anna:
         await anna.say(op="ping")
         await anna.next()
-        broken = told("OrderPaid", 3)
-        broken.value = b"{"
-        person = told("AutomaticPaymentSet", 1)
-        person.value = b'{"eventType":"AutomaticPaymentSet","sequence":1,"timestamp":"","data":{"userId":"x"}}'
+        broken = told("OrderPaid", 3)._replace(value=b"{")
+        person = told("AutomaticPaymentSet", 1)._replace(
+            value=b'{"eventType":"AutomaticPaymentSet","sequence":1,"timestamp":"","data":{"userId":"x"}}'
+        )
 
         await hall.hub.hear([told("OrderPaid", 3), told("OrderPaid", 3), broken, person, told("OrderShipped", 4)])
 

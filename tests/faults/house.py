@@ -90,9 +90,9 @@ class House:
         assert pid, f"{name} does not run"
         return pid
 
-    def process(self, name: str) -> psutil.Process:
-        """What does a program's work: Elasticsearch is the child of what starts it."""
-        process = psutil.Process(self.pid(name))
+    def process(self, name: str, pid: int | None = None) -> psutil.Process:
+        """What does a program's work, by its process or the one it has now: Elasticsearch is the child of what starts it."""
+        process = psutil.Process(pid or self.pid(name))
         return [*process.children(), process][0] if name == "elasticsearch" else process
 
     def send(self, name: str, number: signal.Signals) -> int:

@@ -145,8 +145,13 @@ class Round:
     def wake(self) -> None:
         """Continue whatever of the house was stopped."""
         for name, state in self.house.supervisor.states().items():
-            if state["pid"] and self.house.process(name).status() == psutil.STATUS_STOPPED:
-                self.house.send(name, signal.SIGCONT)
+            # Who has ended since they were asked need not be woken.
+            with suppress(psutil.NoSuchProcess):
+                if (
+                    state["pid"]
+                    and (process := self.house.process(name, state["pid"])).status() == psutil.STATUS_STOPPED
+                ):
+                    process.send_signal(signal.SIGCONT)
 
     async def end(self) -> list[str]:
         """Wait until all is well and done, and say what is wrong."""

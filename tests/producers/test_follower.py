@@ -76,7 +76,7 @@ async def test_who_listens_late_hears_everything_in_order(
     async with followed(stack, topic) as follower:
         sent = [await producer.send(topic, b"%d" % number, partition=number % PARTITIONS) for number in range(count)]
         await asyncio.gather(*sent)
-        await until(lambda: not follower._room.is_set())
+        await until(lambda: len(follower._come) >= 3)
 
         heard = await heard_of(follower, count)
 
