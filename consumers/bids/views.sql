@@ -3,6 +3,7 @@
 
 DROP VIEW IF EXISTS auction_view, public_event_view, my_bid_view, command_view, due;
 DROP FUNCTION IF EXISTS public_events_after(uuid, bigint, int), public_events_before(uuid, bigint, int);
+DROP FUNCTION IF EXISTS withdrawals(uuid);
 DROP FUNCTION IF EXISTS public_events(bytea[]);
 
 -- One row per auction, drafts included: those are for their seller's eyes only, and the edge sees to that.

@@ -57,7 +57,7 @@ async def migrate(database_url: str, schema: str, folder: Path) -> list[str]:
         await connection.execute(MIGRATIONS)
         applied = {row["name"]: row["sha256"] for row in await connection.fetch(APPLIED)}
         new = []
-        for name, path in _files(folder):
+        for name, path in sql_files(folder):
             text = path.read_text()
             digest = hashlib.sha256(text.encode()).hexdigest()
             if applied.get(name) == digest:
@@ -75,7 +75,8 @@ async def migrate(database_url: str, schema: str, folder: Path) -> list[str]:
         await connection.close()
 
 
-def _files(folder: Path) -> list[tuple[str, Path]]:
+def sql_files(folder: Path) -> list[tuple[str, Path]]:
+    """A worker's files with their names, in the order in which they are applied."""
     files = sorted(folder.glob("*.sql"), key=lambda path: (not _is_numbered(path), path.name))
     return [("runtime/schema.sql", RUNTIME), *((path.name, path) for path in files)]
 
