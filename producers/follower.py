@@ -87,17 +87,22 @@ class Follower:
 
     async def start(self, places: Iterable[Place]) -> dict[Place, int]:
         """Begin at the end of each partition; returns those ends. Raises ConnectionError when Kafka does not answer."""
+        # Before the thread runs: else it would poll for nothing first.
+        assigned = self._in_thread(lambda: self._assign(places))
         self._thread.start()
-        return await self._in_thread(lambda: self._assign(places))
+        return await assigned
 
     async def skip(self, places: Sequence[Place]) -> None:
         """Go on at the end of partitions that were lost; raises ConnectionError when Kafka does not answer."""
         await self._in_thread(lambda: self._assign_anew(places))
 
-    async def _in_thread(self, work: Callable[[], dict[Place, int]]) -> dict[Place, int]:
+    def _in_thread(self, work: Callable[[], dict[Place, int]]) -> "asyncio.Future[dict[Place, int]]":
         done: asyncio.Future[dict[Place, int]] = self._loop.create_future()
         self._todo.append((done, work))
-        return await done
+        # Looked at after it is queued: a thread that dies in between finds it there.
+        if self._died is not None:
+            done.set_exception(self._died)
+        return done
 
     async def next(self, *, timeout_s: float) -> list[Heard]:
         """What came since the last call, at once or as soon as something comes; nothing after `timeout_s`.
@@ -147,6 +152,8 @@ class Follower:
             self._kafka.close()
         except BaseException as error:  # noqa: BLE001 - told to whoever follows
             self._died = error
+            while self._todo:
+                self._loop.call_soon_threadsafe(_fail, self._todo.popleft()[0], error)
             self._wake()
 
     def _do(self, done: "asyncio.Future[dict[Place, int]]", work: Callable[[], dict[Place, int]]) -> None:
@@ -226,6 +233,6 @@ def _succeed(done: "asyncio.Future[dict[Place, int]]", found: dict[Place, int]) 
         done.set_result(found)
 
 
-def _fail(done: "asyncio.Future[dict[Place, int]]", error: Exception) -> None:
+def _fail(done: "asyncio.Future[dict[Place, int]]", error: BaseException) -> None:
     if not done.done():
         done.set_exception(error)

@@ -4,6 +4,9 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
 
 import confluent_kafka
 import pytest
@@ -41,6 +44,40 @@ async def topic(stack: Settings) -> AsyncIterator[str]:
 async def producer(stack: Settings) -> AsyncIterator[AIOKafkaProducer]:
     async with AIOKafkaProducer(bootstrap_servers=stack.kafka_bootstrap, linger_ms=5) as opened:
         yield opened
+
+
+class Breaks:
+    """A client that knows where partitions end, and then is broken."""
+
+    def get_watermark_offsets(self, *_args: object, **_more: object) -> tuple[int, int]:
+        return 0, 7
+
+    def incremental_assign(self, _places: object) -> None:
+        pass
+
+    def poll(self, _timeout: float) -> Any:
+        raise RuntimeError("broken")
+
+    def consume(self, _count: int, _timeout: float) -> list[Any]:
+        return []
+
+    def close(self) -> None:
+        pass
+
+
+class NeverSilent(Breaks):
+    """A client that always has one more record."""
+
+    def __init__(self) -> None:
+        self.given = 0
+
+    def poll(self, _timeout: float) -> Any:
+        self.given += 1
+        said = {"topic": "topic", "partition": 0, "offset": self.given, "timestamp": (1, 0)}
+        nothing = dict.fromkeys(("error", "key", "value", "headers"))
+        return SimpleNamespace(
+            **{name: partial(lambda value: value, value) for name, value in (said | nothing).items()}
+        )
 
 
 async def heard_of(follower: Follower, count: int) -> list[Heard]:
@@ -124,6 +161,36 @@ async def delete_up_to(stack: Settings, place: TopicPartition, offset: int) -> N
     await admin.start()
     await admin.delete_records({place: RecordsToDelete(before_offset=offset)})
     await admin.close()
+
+
+async def test_what_ends_its_thread_is_told_to_whoever_follows_and_nobody_waits_in_vain(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    follower = Follower("127.0.0.1:1", client_id="test-follower")
+
+    monkeypatch.setattr(follower, "_kafka", Breaks())
+    assert await follower.start([("topic", 0)]) == {("topic", 0): 7}
+
+    with pytest.raises(RuntimeError, match="broken"):
+        await follower.next(timeout_s=5)
+    with pytest.raises(RuntimeError, match="broken"):
+        await asyncio.wait_for(follower.skip([("topic", 0)]), 5)
+    await follower.stop()
+
+
+async def test_while_nobody_listens_it_reads_no_further_and_goes_on_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    follower, client = Follower("127.0.0.1:1", client_id="test-follower"), NeverSilent()
+    monkeypatch.setattr(follower, "_kafka", client)
+    await follower.start([("topic", 0)])
+    await until(lambda: client.given >= module.WAITING_MAX)
+    seen_at = follower.polled_at
+    await until(lambda: follower.polled_at > seen_at)
+
+    assert client.given == module.WAITING_MAX
+
+    offsets = [one.offset for one in await heard_of(follower, 5 * module.WAITING_MAX)]
+    await follower.stop()
+    assert offsets == list(range(1, len(offsets) + 1))
 
 
 async def test_a_broker_that_is_away_is_said_and_it_can_be_stopped() -> None:

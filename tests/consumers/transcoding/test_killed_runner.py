@@ -34,7 +34,7 @@ from tests.consumers.transcoding.test_pipeline import shown, status, told
 
 pytestmark = [
     pytest.mark.stack,
-    pytest.mark.skipif(containers.CHOSEN, reason="kills by pid"),
+    pytest.mark.skipif(containers.CHOSEN, reason="TEST_STACK=containers: a runner is killed by its pid"),
 ]
 
 KILLS = 20

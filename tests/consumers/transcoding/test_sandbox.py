@@ -159,10 +159,12 @@ async def test_who_says_more_than_is_read_is_ended_too(bounds: Bounds, limit: st
             await asyncio.sleep(0)
 
     busy = asyncio.create_task(others())
-    for _ in range(8):
-        with pytest.raises(OutOfBounds, match=limit):
-            await asyncio.wait_for(run("ffmpeg", endless, reads=[], writes=None, bounds=bounds), 20)
-    busy.cancel()
+    try:
+        for _ in range(8):
+            with pytest.raises(OutOfBounds, match=limit):
+                await asyncio.wait_for(run("ffmpeg", endless, reads=[], writes=None, bounds=bounds), 20)
+    finally:
+        busy.cancel()
 
 
 async def test_who_is_cancelled_leaves_nothing_running() -> None:
