@@ -53,8 +53,8 @@ class Room:
         self.alias_of: AliasOf = lambda person: pseudonym(secret, auction_id, person)
         self.standing: Standing | None = None
         self.members: dict[Watcher, Member] = {}
-        self.left = 0
-        """How many members have left so far."""
+        self.moved = 0
+        """How often a member has left, or was brought up to now anew."""
         self.interested = 0
         """How many sockets are subscribed, those included that are too slow to be members now."""
         self.empty_since = time.monotonic()
@@ -157,6 +157,8 @@ class Room:
     def join(self, watcher: Watcher, frames: bytes) -> None:
         """Bring a watcher up to now with `frames`, then let it hear everything that follows."""
         watcher.write(frames)
+        if watcher in self.members:
+            self.moved += 1
         self.members[watcher] = Member(watcher.wire, self.seq)
 
     async def flush(self) -> None:
@@ -172,30 +174,37 @@ class Room:
             self._flushing = False
 
     async def _write(self, told: list[Told]) -> None:
-        last = told[-1].seq
-        frames = b"".join(one.frame for one in told) if len(told) > 1 else told[0].frame
+        first, last = told[0].seq, told[-1].seq
+        frames = _joined(told)
         live_metrics.FRAMES.inc(len(told) * len(self.members))
         todo = list(self.members.items())
         while True:
             for _, (wire, known) in todo[:WRITES_AT_ONCE]:
-                if known < last:
+                if known < first:
                     wire(frames)
+                elif known < last:
+                    # It came between two of them.
+                    wire(_joined([one for one in told if one.seq > known]))
             del todo[:WRITES_AT_ONCE]
             if not todo:
                 return
-            left = self.left
+            moved = self.moved
             await asyncio.sleep(0)
-            if self.left != left:
-                # Who left meanwhile hears no more; who came back knows it from the snapshot.
+            if self.moved != moved:
+                # Who left meanwhile hears no more; who came back, or was shown all anew, knows it already.
                 todo = [(watcher, self.members[watcher]) for watcher, _ in todo if watcher in self.members]
 
     def leave(self, watcher: Watcher) -> None:
         """Let a watcher hear no more; one who is no member may leave too."""
         if self.members.pop(watcher, None) is not None:
-            self.left += 1
+            self.moved += 1
 
     def show_all(self) -> None:
         """Send every watcher the standing that was read anew: what they missed cannot be told event by event."""
         self._out.clear()
         for watcher in list(self.members):
             self.join(watcher, self.snapshot(watcher))
+
+
+def _joined(told: Sequence[Told]) -> bytes:
+    return b"".join([one.frame for one in told]) if len(told) > 1 else told[0].frame

@@ -1,6 +1,7 @@
 """A room of watchers: whoever comes, leaves or comes back, hears every event once and in order."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -224,6 +225,56 @@ async def test_what_comes_while_a_crowd_is_written_to_does_not_overtake() -> Non
     await asyncio.gather(first, lamp.flush())
 
     assert {tuple(watcher.sequences) for watcher in stayers} == {(2, 3)}
+
+
+async def test_whoever_comes_between_two_events_hears_only_what_follows() -> None:
+    lamp = Room(LAMP, SECRET)
+    for event in chain(2, 6):
+        lamp.hear(event)
+    assert lamp.settle(standing(4))
+    early, late = Watcher(), Watcher()
+
+    lamp.join(early, lamp.snapshot(early))
+    lamp.hear(bid(7, 6, ANNA, "170.00"))
+    lamp.join(late, lamp.snapshot(late))
+    lamp.hear(bid(8, 7, BEN, "180.00"))
+    await lamp.flush()
+
+    assert early.sequences == [6, 7, 8]
+    assert late.sequences == [7, 8]
+
+
+async def _written_while(happens: Callable[[Room, list[Watcher]], None]) -> list[tuple[int, ...]]:
+    """What a crowd hears of one event when something happens once the first of it have been written to."""
+    lamp = room()
+    crowd = [Watcher() for _ in range(WRITES_AT_ONCE + 7)]
+    for watcher in crowd:
+        lamp.join(watcher, b"")
+    lamp.hear(bid(2, 1, ANNA, "120.00"))
+    writing = lamp.flush()
+    writing.send(None)
+    happens(lamp, crowd)
+    with suppress(StopIteration):
+        while True:
+            writing.send(None)
+    return [tuple(watcher.sequences) for watcher in crowd]
+
+
+async def test_who_asks_anew_while_a_crowd_is_written_to_hears_nothing_twice() -> None:
+    heard = await _written_while(lambda lamp, crowd: lamp.join(crowd[-1], lamp.snapshot(crowd[-1])))
+
+    assert set(heard) == {(2,)}
+
+
+async def test_an_auction_read_anew_while_a_crowd_is_written_to_is_the_last_they_hear() -> None:
+    def read_anew(lamp: Room, _crowd: list[Watcher]) -> None:
+        lamp.settle(standing(300))
+        lamp.show_all()
+
+    heard = await _written_while(read_anew)
+
+    assert set(heard[:WRITES_AT_ONCE]) == {(2, 300)}
+    assert set(heard[WRITES_AT_ONCE:]) == {(300,)}
 
 
 async def test_an_auction_read_anew_is_shown_to_everybody() -> None:
