@@ -84,7 +84,7 @@ async def test_bids_are_answered_and_shown_under_one_pseudonym(people: NewPeople
     auction = await offer(mina)
 
     first = await anna.bid(auction, amount=100.0)
-    second = await ben.bid(auction, maxAmount=180.0)
+    second = await ben.bid(auction, maxAmount=181.37)
     third = await anna.bid(auction, amount=130.5, message="for my camera")
     shown = (await http.get(f"/auctions/{auction}")).json()
     history = (await http.get(f"/auctions/{auction}/bids")).json()
@@ -104,7 +104,7 @@ async def test_bids_are_answered_and_shown_under_one_pseudonym(people: NewPeople
     everything = str((shown, history))
     assert anna.user_id not in everything
     assert ben.user_id not in everything
-    assert "180" not in everything
+    assert "181.37" not in everything
 
 
 async def test_another_auction_has_other_pseudonyms(people: NewPeople) -> None:

@@ -78,7 +78,7 @@ async def test_a_bidder_leads_is_outbid_and_leads_again(people: NewPeople, come:
 
     await desk.sees("#standing", "You are winning.")
     await desk.sees("#amount", "$202.50")
-    assert "300" not in await desk.page.locator("#history").inner_text()
+    assert "$300" not in await desk.page.locator("#history").inner_text()
     await expect(desk.page.locator("#history .mark", has_text="you")).to_have_count(2)
 
 
