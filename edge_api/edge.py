@@ -63,7 +63,6 @@ class Edge:
         self._pool: asyncpg.Pool | None = None
         self._postgres_trouble: str | None = "not asked yet"
         self._looking: asyncio.Task[None] | None = None
-        self._warming: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begin to connect; nothing here waits for a server that is away."""
@@ -76,7 +75,6 @@ class Edge:
             reset=_no_reset,
         )
         self._looking = asyncio.create_task(self._look_at_postgres())
-        self._warming = asyncio.create_task(asyncio.to_thread(self.storage.warm_up))
         await self.commands.start()
         self.activity.start()
 
@@ -84,8 +82,7 @@ class Edge:
         """Stop within 5 s."""
         if self._looking is not None:
             self._looking.cancel()
-        await asyncio.gather(self.commands.stop(), self.activity.stop(), self.search.close())
-        self.storage.close()
+        await asyncio.gather(self.commands.stop(), self.activity.stop(), self.search.close(), self.storage.close())
         if self._pool is not None:
             self._pool.terminate()
         await self.redis.aclose()

@@ -11,7 +11,8 @@ from consumers.accounts.passwords import Passwords
 from consumers.accounts.prepare import Preparation
 from consumers.accounts.reputation import LEARNT, learn
 from consumers.accounts.standing import Standing
-from consumers.runtime import Inbox, Worker, emits, takes
+from consumers.runtime import Inbox, emits, takes
+from consumers.runtime.worker import Worker
 from schemas.registry import MESSAGES
 from schemas.sealed import TopicSeal, UserKeys
 from topics.catalog import PAYMENT_EVENTS, USER_COMMANDS, USER_EVENTS, VIDEO_EVENTS

@@ -10,7 +10,8 @@ from consumers.bids.films import learn as learn_films
 from consumers.bids.store import AUCTION, PARTICIPATION
 from consumers.bids.suspended import READERS as STANDING_READERS
 from consumers.bids.suspended import STRIKE_READERS, Suspended, learn, learn_strikes
-from consumers.runtime import Inbox, Worker, emits, takes
+from consumers.runtime import Inbox, emits, takes
+from consumers.runtime.worker import Worker
 from topics.catalog import AUCTION_COMMANDS, AUCTION_EVENTS, PAYMENT_EVENTS, USER_EVENTS, VIDEO_EVENTS
 
 SCHEMA = "bids"

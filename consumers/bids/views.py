@@ -18,7 +18,8 @@ from compose.settings import Settings
 from consumers.bids.app import SCHEMA, SQL
 from consumers.bids.current import LIVE, READERS, SCHEDULED, View, changes
 from consumers.bids.rebuild import rebuild, rebuild_all
-from consumers.runtime import Database, Inbox, Incoming, Worker, Write, start, takes
+from consumers.runtime import Database, Inbox, Incoming, Write, takes
+from consumers.runtime.worker import Worker, start
 from topics.catalog import AUCTION_EVENTS
 
 log = structlog.get_logger("bid-views")

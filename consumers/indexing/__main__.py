@@ -3,7 +3,7 @@
 import sys
 
 from consumers.indexing.app import build
-from consumers.runtime import start
+from consumers.runtime.worker import start
 
 if __name__ == "__main__":
     sys.exit(start("indexing", build))

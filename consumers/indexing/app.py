@@ -10,7 +10,8 @@ from consumers.indexing.mapping import KINDS, Kind
 from consumers.indexing.poison import GROUPS, TOPICS, Burials
 from consumers.indexing.said import AUCTION_EVENTS, USER_EVENTS, readers
 from consumers.indexing.writer import Writer
-from consumers.runtime import Inbox, Worker, takes
+from consumers.runtime import Inbox, takes
+from consumers.runtime.worker import Worker
 
 EVENTS = {"auctions": AUCTION_EVENTS, "users": USER_EVENTS}
 

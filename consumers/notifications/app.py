@@ -9,7 +9,8 @@ from consumers.notifications.gateway import SendGrid
 from consumers.notifications.letters import LETTERS, SEND_EMAIL
 from consumers.notifications.order_letters import SEND_ORDER_EMAIL
 from consumers.notifications.order_words import OCCASIONS
-from consumers.runtime import Inbox, JobRunner, Worker, emits, takes
+from consumers.runtime import Inbox, JobRunner, emits, takes
+from consumers.runtime.worker import Worker
 from schemas.sealed import UserKeys
 from topics.catalog import NOTIFICATION_COMMANDS, NOTIFICATION_EVENTS, PAYMENT_EVENTS, USER_EVENTS
 

@@ -13,7 +13,8 @@ from consumers.payments.learning import Auctions, Leavers
 from consumers.payments.reconciler import RECONCILE, Reconciler
 from consumers.payments.store import ORDERS, PEOPLE
 from consumers.payments.teller import Schedule, Teller
-from consumers.runtime import Database, Inbox, JobRunner, Worker, emits, takes
+from consumers.runtime import Database, Inbox, JobRunner, emits, takes
+from consumers.runtime.worker import Worker
 from schemas.registry import MESSAGES
 from schemas.sealed import TopicSeal
 from topics.catalog import AUCTION_EVENTS, PAYMENT_COMMANDS, PAYMENT_EVENTS, USER_EVENTS

@@ -1,4 +1,7 @@
-"""All that workers share: one batch = one transaction, jobs with leases, parking of poison."""
+"""All that workers share: one batch = one transaction, jobs with leases, parking of poison.
+
+`worker` is imported by its own name: who needs only a part of this, as the edge does, goes without FastStream.
+"""
 
 from consumers.runtime.inbox import Inbox, ReadAs, Taken, emits, takes
 from consumers.runtime.jobs import Claimed, Done, GiveUp, JobRunner, TryAgain, enqueue
@@ -16,7 +19,6 @@ from consumers.runtime.messages import (
     by_aggregate,
 )
 from consumers.runtime.sequence import SequenceGuard
-from consumers.runtime.worker import Worker, run_worker, start
 from producers.publish import LogRow, OutEvent, event
 from schemas.envelope import Actor
 
@@ -42,13 +44,10 @@ __all__ = [
     "Taken",
     "TryAgain",
     "Verdict",
-    "Worker",
     "Write",
     "by_aggregate",
     "emits",
     "enqueue",
     "event",
-    "run_worker",
-    "start",
     "takes",
 ]

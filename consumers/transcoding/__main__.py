@@ -2,7 +2,7 @@
 
 import sys
 
-from consumers.runtime import start
+from consumers.runtime.worker import start
 from consumers.transcoding.app import build
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from compose.settings import Settings
-from consumers.runtime import Database, Inbox, Incoming, JobRunner, Worker, Write, emits, enqueue, takes
+from consumers.runtime import Database, Inbox, Incoming, JobRunner, Write, emits, enqueue, takes
 from consumers.runtime.outage import Backoff
+from consumers.runtime.worker import Worker
 from consumers.transcoding import probe
 from consumers.transcoding.cdn import Cdn
 from consumers.transcoding.decide import Limits

@@ -164,9 +164,11 @@ async def test_an_index_that_is_not_made_yet_is_being_prepared(stack: Settings) 
     async with running(stack) as real, real.client() as client:
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(search_index.SearchIndex, "has_stems", _never_rich)
-            ask = real.edge.search._client.open_point_in_time
+            say = real.edge.search._say
             patched.setattr(
-                real.edge.search._client, "open_point_in_time", lambda **more: ask(**{**more, "index": "nowhere"})
+                real.edge.search,
+                "_say",
+                lambda method, path, *body: say(method, path.replace("/auctions/_pit", "/nowhere/_pit"), *body),
             )
             answer = await client.get("/auctions?q=lens")
 
@@ -216,7 +218,7 @@ async def test_a_page_that_was_left_too_long_is_asked_for_anew(stack: Settings, 
     async with running(stack) as real, real.client() as client:
         cursor = await first_of_two(client)
         for moment in real.edge.search._moments.values():
-            await real.edge.search._client.close_point_in_time(id=moment.pit)
+            await real.edge.search._say("DELETE", "/_pit", {"id": moment.pit})
         late = await client.get("/auctions", params={**ONE_EACH, "cursor": cursor})
         again = await client.get("/auctions", params=ONE_EACH)
 

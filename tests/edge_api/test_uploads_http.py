@@ -126,7 +126,7 @@ async def test_a_signed_form_does_not_last(stack: Settings, http: httpx.AsyncCli
             if said.status_code == 403:
                 break
             await asyncio.sleep(0.3)
-    storage.close()
+    await storage.close()
 
 
 async def test_a_film_is_not_complete_before_it_is_there(mina: Person) -> None:

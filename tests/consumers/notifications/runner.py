@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from compose.settings import Settings
 from consumers.notifications import app
-from consumers.runtime import Worker, start
+from consumers.runtime.worker import Worker, start
 
 
 def build(settings: Settings) -> Worker:

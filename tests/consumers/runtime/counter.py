@@ -30,12 +30,11 @@ from consumers.runtime import (
     StateTable,
     Taken,
     Verdict,
-    Worker,
     Write,
     enqueue,
     event,
-    start,
 )
+from consumers.runtime.worker import Worker, start
 from producers.publish import Kind
 from schemas.envelope import print_time
 

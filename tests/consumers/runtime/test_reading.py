@@ -15,7 +15,6 @@ from consumers.runtime import (
     ReadAs,
     Remembered,
     Taken,
-    Worker,
     by_aggregate,
     emits,
     enqueue,
@@ -23,6 +22,7 @@ from consumers.runtime import (
 )
 from consumers.runtime.incoming import Reading
 from consumers.runtime.outcomes import ENTRY_BYTES, Outcomes, id_of_conflict, sift
+from consumers.runtime.worker import Worker
 from schemas import envelope
 from tests.consumers.runtime.builders import COUNTER, Record, command, inbox, incoming
 

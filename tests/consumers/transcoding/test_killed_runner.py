@@ -19,8 +19,9 @@ from aiokafka import AIOKafkaProducer
 from compose.settings import Settings
 from compose.stack import Stack, find
 from compose.supervision import Supervisor
-from consumers.runtime import Claimed, TryAgain, Worker
+from consumers.runtime import Claimed, TryAgain
 from consumers.runtime.jobs import Shift
+from consumers.runtime.worker import Worker
 from consumers.transcoding.app import build
 from consumers.transcoding.errands import Payload, job
 from consumers.transcoding.gateway import Objects, client_of
