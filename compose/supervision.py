@@ -82,7 +82,7 @@ def _section(stack: Stack, instance: Instance) -> str:
     server = SERVERS.get(program.name)
     once = program.kind == "once"
     # The interpreter by its path in the virtual environment: resolved, it would lose the packages.
-    command = server.command(stack) if server else [sys.executable, "-m", program.module]
+    command = server.command(stack) if server else [sys.executable, "-m", "compose.serve", program.module]
     if program.nice:
         command = ["nice", "-n", str(program.nice), *command]
     return PROGRAM.format(

@@ -7,6 +7,7 @@ import sys
 import structlog
 import uvloop
 
+from compose.serve import spare_the_collector
 from compose.settings import ConfigurationError, Settings, load
 from consumers.runtime import logs
 from consumers.runtime.health import Health
@@ -43,6 +44,7 @@ async def run(settings: Settings) -> int:
     await health.start(settings.internal_host, settings.internal_port)
     await edge.start()
     server = server_of(build(edge), settings)
+    spare_the_collector()
     serving = asyncio.create_task(server.serve())
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)

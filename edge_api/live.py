@@ -20,6 +20,7 @@ from picows import (
 )
 from redis.asyncio import BlockingConnectionPool, Redis
 
+from compose.serve import spare_the_collector
 from compose.settings import ConfigurationError, Settings, load
 from consumers.runtime.health import Health
 from consumers.runtime.logs import configure
@@ -108,6 +109,7 @@ async def _serve(settings: Settings, hub: Hub, tail: Tail, stop: asyncio.Event) 
         # Nobody may watch before the tail stands: what happens in between would be missed.
         server = await listen(hub, origins(settings), settings.edge_host, settings.live_port)
         log.info("live", port=settings.live_port)
+        spare_the_collector()
         await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
         server.close()
         await hub.say_goodbye(GOODBYE_S)

@@ -1,7 +1,6 @@
 """One worker process: waits for what it needs, migrates its schema, runs its inboxes and job runners, stops in order."""
 
 import asyncio
-import gc
 import os
 import signal
 import sys
@@ -16,6 +15,7 @@ import uvloop
 from aiokafka import AIOKafkaProducer
 from faststream.kafka import KafkaBroker
 
+from compose.serve import spare_the_collector
 from compose.settings import ConfigurationError, Role, Settings, load
 from consumers.runtime import faultpoints, logs, readiness
 from consumers.runtime.assignment import Assignment
@@ -111,7 +111,7 @@ class Running:
             await self._until(stop, self._start())
             if not stop.is_set():
                 log.info("started", slot=self._settings.worker_slot)
-                _spare_the_collector()
+                spare_the_collector()
                 await self._until(stop, self._watch())
         finally:
             log.info("stopping")
@@ -162,7 +162,7 @@ class Running:
     async def _open_broker(self) -> tuple[AIOKafkaProducer, AIOKafkaProducer]:
         await readiness.wait_for_topics(self._settings, self._worker.topics)
         # A producer has one request under way at each broker: replies have their own, or each would wait for events.
-        return await self._open_producer("events"), await self._open_producer("replies")
+        return await asyncio.gather(self._open_producer("events"), self._open_producer("replies"))
 
     async def _subscribe(self, db: Database, producer: AIOKafkaProducer, replier: AIOKafkaProducer) -> None:
         if not self._worker.inboxes:
@@ -287,13 +287,6 @@ class Running:
             if (reason := assignment.waiting()) is not None
         }
         return waiting if self._started else {"start": "not started yet", **waiting}
-
-
-def _spare_the_collector() -> None:
-    """Look for cycles seldom, and never among what stays: a batch makes thousands of objects and no cycle."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
 
 
 async def _leave_as_it_is(_connection: Any) -> None:

@@ -49,7 +49,7 @@ def test_the_services_are_the_programs(services: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("program", OURS, ids=lambda program: program.name)
 def test_a_service_runs_its_programs_module(services: dict[str, Any], program: Program) -> None:
-    assert services[program.name]["command"] == ["python", "-m", program.module]
+    assert services[program.name]["command"] == ["python", "-m", "compose.serve", program.module]
 
 
 @pytest.mark.parametrize("program", OURS, ids=lambda program: program.name)

@@ -52,7 +52,7 @@ def test_supervisor_reads_the_commands_and_variables_that_were_meant(tmp_path: P
     read = as_supervisor_reads(stack)
 
     second = read["bids-2"]
-    assert shlex.split(second.command) == [sys.executable, "-m", "consumers.bids"]
+    assert shlex.split(second.command) == [sys.executable, "-m", "compose.serve", "consumers.bids"]
     assert second.environment["MARKETPLACE_ENV"] == str(stack.env_file)
     assert second.environment["MARKETPLACE_STACK"] == str(stack.folder)
     assert second.environment["WORKER_SLOT"] == "2"
