@@ -14,7 +14,7 @@ from compose.settings import Settings
 from producers.backlog import Backlog
 from producers.follower import Heard
 from producers.producer import NotAcknowledged, NotTaken, Producer
-from producers.reply_partition import Lease, ReplyPartition
+from producers.reply_partition import LET_GO_S_MAX, Lease, ReplyPartition
 from producers.sparingly import Sparingly
 from schemas import envelope
 from schemas.envelope import Actor, Reply
@@ -30,6 +30,7 @@ APPEND_TIMEOUT_S = 8.0
 """Longer than the broker's own time to answer, shorter than Stripe waits for a webhook's 200."""
 CONNECT_TIMEOUT_S = 1.0
 STOP_TIMEOUT_S = 1.0
+TASKS_END_S = LET_GO_S_MAX + 1.0
 RETRY_S = 1.0
 log = structlog.get_logger("commands")
 
@@ -125,7 +126,7 @@ class Commands:
         for task in self._tasks:
             task.cancel()
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=STOP_TIMEOUT_S)
+            await asyncio.wait(self._tasks, timeout=TASKS_END_S)
         self.give_up("stopping")
         if self._producer is not None:
             await self._producer.stop(timeout_s=STOP_TIMEOUT_S)

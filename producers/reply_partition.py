@@ -20,6 +20,7 @@ from topics.catalog import REPLIES
 LEASE_S = 15
 CALL_TIMEOUT_S = 5
 RETRY_S = 0.5
+LET_GO_S_MAX = 1.0
 POLL_S = 1.0
 READING_S_MAX = 10
 """A reader that did not come round for so long is not ready."""
@@ -130,8 +131,9 @@ class ReplyPartition:
         finally:
             self._partition = None
             self._lost()
-            await bounded(follower.stop(), 1)
-            await bounded(self._lease.release(partition), 1)
+            await asyncio.gather(
+                bounded(follower.stop(), LET_GO_S_MAX), bounded(self._lease.release(partition), LET_GO_S_MAX)
+            )
 
     async def _keep(self, partition: int) -> None:
         while True:

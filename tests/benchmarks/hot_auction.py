@@ -50,8 +50,14 @@ async def hot_and_spread(one: Bench, report: Report) -> None:
 
 
 async def slope(one: Bench, report: Report) -> None:
-    """One auction from its first to its last bid: the cost of a bid after 10^3, 10^4, ... others."""
+    """One auction from its first to its last bid: how the cost of a bid grows after 10^3, 10^4, ... others."""
     upto = report.options.upto
+    grows = [await _followed(one, report, upto) for _ in range(report.options.rounds)]
+    what = f"growth of a bid's CPU (bids and Postgres) per tenfold of earlier bids, 10^3 to {upto}"
+    report.figure("P4", what, grows, at_most=SLOPE_MAX, unit="")
+
+
+async def _followed(one: Bench, report: Report, upto: int) -> float:
     samples, filled = await drained(one, report, 1, upto)
     points: list[tuple[float, Drained]] = []
     earlier = 1_000
@@ -66,9 +72,7 @@ async def slope(one: Bench, report: Report) -> None:
         report.keep("slope", {"earlier_bids": round(10**log_earlier)} | told.told())
         report.say(f"after {10**log_earlier:.0f} bids: {told.told()}")
     costs = [told.worker_us + told.postgres_s / told.commands * 1e6 for _, told in points]
-    grows = _slope([at for at, _ in points], costs) / (sum(costs) / len(costs)) if len(points) > 1 else math.nan
-    what = f"growth of a bid's CPU (bids and Postgres) per tenfold of earlier bids, 10^3 to {upto}"
-    report.figure("P4", what, [grows], at_most=SLOPE_MAX, unit="")
+    return _slope([at for at, _ in points], costs) / (sum(costs) / len(costs)) if len(points) > 1 else math.nan
 
 
 def _slope(xs: list[float], ys: list[float]) -> float:

@@ -14,6 +14,7 @@ from compose.settings import Settings
 from edge_api.edge import redis_of
 from producers import commands as door
 from producers.commands import Command, Commands, Pending, Unavailable
+from producers.follower import Follower
 from producers.producer import NotAcknowledged
 from producers.reply_partition import Lease, LeaseLost, NoPartitionFree
 from schemas import envelope
@@ -324,6 +325,23 @@ async def test_a_lost_lease_makes_it_unready_until_it_has_another(
         worker.answer = echo
         assert said(await opened.ask(worker.command(amount=2), wait_s=5)) == {"amount": 2}
     await redis.delete(f"reply-partition:{before}")
+
+
+async def test_who_stops_leaves_its_partition_to_others_though_kafka_lets_go_slowly(
+    stack: Settings, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = Follower.stop
+
+    async def slowly(follower: Follower) -> None:
+        await stop(follower)
+        await asyncio.sleep(5)
+
+    monkeypatch.setattr(Follower, "stop", slowly)
+    async with connected(stack, redis) as opened:
+        partition = opened._replies.partition
+
+    assert await redis.get(f"reply-partition:{partition}") is None
+    assert all(task.done() for task in opened._tasks)
 
 
 async def test_no_two_processes_lease_one_partition(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:

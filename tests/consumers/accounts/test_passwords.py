@@ -22,15 +22,14 @@ async def test_a_password_fits_its_own_hash_only(passwords: Passwords) -> None:
 async def test_nobodys_password_never_fits_and_takes_as_long(passwords: Passwords) -> None:
     stored = await passwords.hash("correct horse battery")
 
-    async def fastest_s(password_hash: str | None) -> float:
-        times = []
-        for _ in range(5):
-            began = time.perf_counter()
-            assert not await passwords.fits("a wrong guess", password_hash)
-            times.append(time.perf_counter() - began)
-        return min(times)
+    async def cpu_s(password_hash: str | None) -> float:
+        began = time.process_time()
+        assert not await passwords.fits("a wrong guess", password_hash)
+        return time.process_time() - began
 
-    assert await fastest_s(None) > 0.5 * await fastest_s(stored)
+    # By turns, in time on a core: whoever shares the machine slows both.
+    pairs = [(await cpu_s(None), await cpu_s(stored)) for _ in range(7)]
+    assert min(nobodys for nobodys, _ in pairs) > 0.5 * min(theirs for _, theirs in pairs)
 
 
 async def test_what_two_keyboards_write_differently_is_one_password(passwords: Passwords) -> None:
