@@ -31,6 +31,7 @@ EXTENSION_S = 8
 BIDS_UNDER_FIRE = 150
 KILL_AFTER = 50
 ANSWER_DEADLINE_S = 30
+WORKER = "consumers.bids"
 
 
 class DemoFailed(Exception):
@@ -204,13 +205,19 @@ async def under_fire(camera: str, bidders: list[Person], settings: Settings) -> 
 
 def kill_worker(settings: Settings) -> int:
     """SIGKILL the stack's own `bids` process and return its pid; raises DemoFailed when there is none."""
+    worker = worker_of(settings)
+    worker.send_signal(signal.SIGKILL)
+    return worker.pid
+
+
+def worker_of(settings: Settings) -> psutil.Process:
+    """The stack's own `bids` process; raises DemoFailed when there is none."""
     ours = os.environ.get("MARKETPLACE_ENV")
     for process in psutil.process_iter(["cmdline"]):
         command = process.info["cmdline"] or []
-        if command[-2:] == ["-m", "consumers.bids"] and process.environ().get("MARKETPLACE_ENV") == ours:
-            process.send_signal(signal.SIGKILL)
-            return process.pid
-    raise DemoFailed(f"no process of `consumers.bids` found on this machine for {settings.kafka_bootstrap}")
+        if command[-1:] == [WORKER] and process.environ().get("MARKETPLACE_ENV") == ours:
+            return process
+    raise DemoFailed(f"no process of `{WORKER}` found on this machine for {settings.kafka_bootstrap}")
 
 
 async def late_bids(lens: str, bidders: list[Person]) -> None:
