@@ -13,9 +13,9 @@ REACH = 0.95
 SLOPE_MAX = 0.05
 SPREAD = 10_000
 EACH_BEFORE = 2_000
-WINDOW = 0.25
-"""The cost after n bids is that of the bids from n to n * (1 + WINDOW), at least WINDOW_MIN of them."""
-WINDOW_MIN = 10_000
+FROM = 1_000
+WINDOW = 10_000
+"""The cost after n bids is that of the next WINDOW; all windows count, for one alone differs by a sixth from the next."""
 
 
 async def drained(one: Bench, report: Report, auctions: int, count: int) -> tuple[list[Sample], drain.Filled]:
@@ -60,17 +60,12 @@ async def slope(one: Bench, report: Report) -> None:
 async def _followed(one: Bench, report: Report, upto: int) -> float:
     samples, filled = await drained(one, report, 1, upto)
     points: list[tuple[float, Drained]] = []
-    earlier = 1_000
-    while earlier < upto:
+    for earlier in range(FROM, upto - WINDOW + 1, WINDOW):
         first = filled.first_bid + earlier
-        end = min(first + max(WINDOW_MIN, round(earlier * WINDOW)), filled.end)
-        if earlier * 10 > upto:  # The last point ends where the bids end.
-            first, end = filled.end - (end - first), filled.end
-        points.append((math.log10(first - filled.first_bid), drain.between(samples, first, end)))
-        earlier *= 10
-    for log_earlier, told in points:
-        report.keep("slope", {"earlier_bids": round(10**log_earlier)} | told.told())
-        report.say(f"after {10**log_earlier:.0f} bids: {told.told()}")
+        told = drain.between(samples, first, min(first + WINDOW, filled.end))
+        points.append((math.log10(earlier + WINDOW / 2), told))
+        report.keep("slope", {"earlier_bids": earlier} | told.told())
+    report.say(f"after {FROM} bids: {points[0][1].told()}; at the end: {points[-1][1].told()}")
     costs = [told.worker_us + told.postgres_s / told.commands * 1e6 for _, told in points]
     return _slope([at for at, _ in points], costs) / (sum(costs) / len(costs)) if len(points) > 1 else math.nan
 
