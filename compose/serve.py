@@ -13,8 +13,9 @@ NEVER_USED = "rich"
 
 def main() -> None:
     """Run the module that the first argument names; what follows is the module's own."""
-    module = sys.argv[1]
-    del sys.argv[1]
+    if len(sys.argv) < 2:
+        sys.exit("usage: python -m compose.serve MODULE [ARGUMENT...]")
+    module = sys.argv.pop(1)
     # An import of it fails now, as it does where it is not installed.
     sys.modules.setdefault(NEVER_USED, None)  # type: ignore[arg-type]
     runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -68,10 +68,10 @@ class Storage:
             _described("POST", self._public),
             fields={"Content-Type": content_type, "key": key},
             conditions=[
-                {"bucket": self._bucket},
-                {"key": key},
                 {"Content-Type": content_type},
                 ["content-length-range", size, size],
+                {"bucket": self._bucket},
+                {"key": key},
             ],
             expires_in=self._life_s,
         )

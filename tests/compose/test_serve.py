@@ -47,3 +47,9 @@ def test_a_module_that_is_not_there_is_named(tmp_path: Path) -> None:
 
     assert ran.returncode == 1
     assert "nowhere" in ran.stderr.splitlines()[-1]
+
+
+def test_who_names_no_module_is_told_how(tmp_path: Path) -> None:
+    ran = served(tmp_path)
+
+    assert (ran.returncode, ran.stderr) == (1, "usage: python -m compose.serve MODULE [ARGUMENT...]\n")

@@ -1,5 +1,6 @@
 """Auctions and bids over HTTP, on the whole running stack."""
 
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -105,6 +106,7 @@ async def test_bids_are_answered_and_shown_under_one_pseudonym(people: NewPeople
     assert anna.user_id not in everything
     assert ben.user_id not in everything
     assert "181.37" not in everything
+    assert "18137" not in re.findall(r"[0-9a-zA-Z.-]+", everything)
 
 
 async def test_another_auction_has_other_pseudonyms(people: NewPeople) -> None:

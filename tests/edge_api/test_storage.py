@@ -1,7 +1,5 @@
 """The edge's S3: it signs as boto3 does, and takes what S3 says for what it means."""
 
-import base64
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -32,7 +30,7 @@ def boto(**place: Any) -> Any:
     assert known.s3_secret_key is not None
     return boto3.client(
         "s3",
-        region_name=known.s3_region,
+        region_name=place.pop("region_name", known.s3_region),
         aws_access_key_id=known.s3_access_key.get_secret_value(),
         aws_secret_access_key=known.s3_secret_key.get_secret_value(),
         config=Config(signature_version="s3v4", s3={"addressing_style": place.pop("style", "virtual")}),
@@ -53,7 +51,8 @@ def noon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 PLACES = [
-    ({}, {}),
+    # Named, for boto3 leaves the region out of the host in us-east-1 alone.
+    ({}, {"endpoint_url": "https://s3.us-east-1.amazonaws.com"}),
     ({"s3_endpoint": OWN}, {"endpoint_url": "http://s3.example:9000", "style": "path"}),
     (
         {"s3_endpoint": AnyHttpUrl("http://10.0.0.1:9000"), "s3_public_url": AnyHttpUrl("https://s3.example")},
@@ -69,9 +68,7 @@ PLACES = [
 async def test_an_address_is_signed_as_boto3_signs_it(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
     known = settings(**{"s3_endpoint": None, "s3_public_url": None, **ours})
     storage = Storage(known)
-    client = boto(**theirs)
-    client.meta.config.region_name = known.s3_region
-    client._request_signer._region_name = known.s3_region
+    client = boto(region_name=known.s3_region, **theirs)
 
     made = storage.part_addresses(KEY, "an id/+=", [3])[3]
     expected = client.generate_presigned_url(
@@ -81,15 +78,8 @@ async def test_an_address_is_signed_as_boto3_signs_it(ours: dict[str, Any], thei
     )
 
     one, other = urlsplit(made), urlsplit(expected)
-    assert one.path == other.path
-    assert parse_qs(one.query).keys() == parse_qs(other.query).keys()
-    if one.netloc == other.netloc:
-        assert parse_qs(one.query) == parse_qs(other.query)
-    else:  # boto3 leaves out the region of us-east-1.
-        assert (one.netloc, other.netloc) == (
-            f"{known.s3_bucket_uploads}.s3.us-east-1.amazonaws.com",
-            f"{known.s3_bucket_uploads}.s3.amazonaws.com",
-        )
+    assert (one.scheme, one.netloc, one.path) == (other.scheme, other.netloc, other.path)
+    assert parse_qs(one.query) == parse_qs(other.query)
     await storage.close()
 
 
@@ -107,15 +97,7 @@ async def test_a_form_is_signed_as_boto3_signs_it() -> None:
         Conditions=[{"Content-Type": "video/mp4"}, ["content-length-range", 10, 10]],
         ExpiresIn=known.upload_signed_s,
     )
-    signed = {"policy", "x-amz-signature"}
-    assert made["url"] == expected["url"]
-    assert made["fields"].keys() == expected["fields"].keys()
-    assert {name: value for name, value in made["fields"].items() if name not in signed} == {
-        name: value for name, value in expected["fields"].items() if name not in signed
-    }
-    ours, theirs = (json.loads(base64.b64decode(one["fields"]["policy"])) for one in (made, expected))
-    assert ours["expiration"] == theirs["expiration"]
-    assert sorted(map(str, ours["conditions"])) == sorted(map(str, theirs["conditions"]))
+    assert made == expected
     await storage.close()
 
 
